@@ -1,0 +1,127 @@
+package authority
+
+import (
+	"context"
+	"crypto/x509"
+	"log/slog"
+	"time"
+
+	"github.com/chancery-ca/chancery/authority/policy"
+	"github.com/chancery-ca/chancery/event"
+	"github.com/chancery-ca/chancery/inventory"
+	"github.com/chancery-ca/chancery/kms"
+	"github.com/chancery-ca/chancery/provisioner"
+	"github.com/chancery-ca/chancery/template"
+)
+
+// Config is what an Authority is put together from: live values, no paths. [New] checks all of it and
+// reports every fault at once.
+type Config struct {
+	// Name is the source of the authority's events, a URI reference; default "chancery".
+	Name string
+
+	// URLs are where the authority can be reached: scheme, host, port and path prefix, without a
+	// trailing slash. Tokens must be made out to one of them. The port "*" stands for any. Required for
+	// provisioners that take tokens.
+	URLs []string
+
+	Roots          []*x509.Certificate // required: the ends of the issuers' chains, old and new ones
+	FederatedRoots []*x509.Certificate // other authorities' roots, served to clients and trusted for nothing
+	Issuers        []Issuer            // required, names must differ; the first active one is the default
+
+	Provisioners []provisioner.Provisioner // required, names must differ; asked in this order
+	Bindings     map[string]Binding        // by provisioner name; the zero Binding for those not listed
+	Profiles     []Profile                 // names must differ; the one named "" is the default, and is made if absent
+
+	Policy *policy.Policy // names that may be issued at all; nil allows what the grant allows
+
+	// Decide has the last word on every issuance after everything else allowed it: an error refuses. An
+	// *Error is returned to the caller as it is; any other becomes Denied with the error's text.
+	Decide func(ctx context.Context, d *Decision) error
+
+	Inventory inventory.Inventory // nil: nothing is looked up
+
+	Store Store // required
+
+	Sinks  []event.Sink // told in process after the fact; their errors are logged
+	Outbox []Delivery   // must not miss an event; names must differ
+
+	Logger *slog.Logger // nil discards
+}
+
+// Issuer is a CA that signs: its certificate, what links it to a root, and its key.
+type Issuer struct {
+	Name  string
+	State State
+
+	// Chain begins with the issuer's own certificate and goes up. The root may be left out.
+	Chain  []*x509.Certificate
+	Signer kms.Signer
+
+	// RefuseTruncation refuses a leaf that would outlive the chain. The zero value cuts it, with an event.
+	RefuseTruncation bool
+}
+
+// State says what an issuer may still do.
+type State int
+
+// The states of an issuer, in the order of its life.
+const (
+	Active   State = iota // signs certificates
+	Pending               // known and published, does not sign yet
+	Retiring              // signs revocation data only
+	Retired               // signs nothing; its certificates are still recognised
+)
+
+// Profile is what is issued, under a name.
+type Profile struct {
+	Name         string
+	Template     *template.Template // nil: template.Leaf()
+	TemplateData map[string]any     // further top-level values for the template
+	Validity     Validity
+	Issuer       string         // name; empty: the default issuer
+	Policy       *policy.Policy // beside the authority's own
+	Entity       EntityRule
+
+	// TemplateNames trusts names that the template adds to those of the grant. Policy, inventory and
+	// hygiene still judge them. The zero value refuses them.
+	TemplateNames bool
+
+	// NoMark leaves out step's provisioner extension.
+	NoMark bool
+}
+
+// Validity says how long certificates live. The zero value is step's: 5 minutes to 24 hours, 24 hours
+// when nothing is asked for, begun one minute ago.
+type Validity struct {
+	Min, Default, Max time.Duration
+	Backdate          time.Duration // negative: none
+}
+
+// EntityRule says what a profile wants of the inventory. The zero value asks for nothing; an entity
+// that is known and not active is refused all the same.
+type EntityRule struct {
+	// Required refuses a subject that the inventory does not know.
+	Required bool
+
+	// Names takes the certificate's names from the entity, instead of from the credential: all of them,
+	// or those that the CSR asks for. It implies Required.
+	Names bool
+
+	// Groups allows only DNS names under what the entity's groups allow: group to DNS patterns in the
+	// syntax of package policy. Names that are not DNS are refused. Not nil implies Required.
+	Groups map[string][]string
+}
+
+// Binding ties a provisioner to profiles.
+type Binding struct {
+	Profile   string   // the one it uses
+	Profiles  []string // others that a request or a grant may name
+	RevokeAny bool     // its tokens may revoke any certificate, not just its own
+}
+
+// Delivery is a sink that reads from the outbox, under a name that stays the same across restarts.
+type Delivery struct {
+	Name string
+	Sink event.Sink
+}

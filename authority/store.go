@@ -1,0 +1,182 @@
+package authority
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"time"
+
+	"github.com/chancery-ca/chancery/event"
+	"github.com/chancery-ca/chancery/provisioner"
+)
+
+// Store is what an authority remembers: what it was about to sign, what it signed, which one-time
+// credentials are spent, what is revoked, and which events are still to be delivered.
+//
+// Each method is one transaction, durable when it returns nil, and safe for concurrent use by several
+// authorities, in several processes where the store allows it. An error means that nothing happened,
+// except where the store could not tell (a lost connection): then it matches [ErrUnavailable], and the
+// authority finds out by asking again. Package storetest holds the suite that says what this means.
+type Store interface {
+	// Reserve records r before it is signed, and spends the credential, in one transaction. Serials are
+	// unique for ever: a repeat is [ErrExists]. A credential that was spent before is [ErrSpent].
+	Reserve(ctx context.Context, r *Record, spend provisioner.Spend) error
+
+	// Commit makes a reserved record an issued one and puts posts in the outbox. Doing it again with the
+	// same certificate changes nothing and is no error; a serial that is not reserved is [ErrState], one
+	// that is unknown [ErrNotFound].
+	Commit(ctx context.Context, s Serial, der []byte, at time.Time, posts []Post) error
+
+	// Abandon ends a reservation whose certificate was not handed out. If release is true, the
+	// credential it spent may be used again: say so only when no signature can exist. A serial that is
+	// not reserved is [ErrState].
+	Abandon(ctx context.Context, s Serial, release bool, posts []Post) error
+
+	// Reconcile abandons, without releasing anything, the reservations made before that moment, up to
+	// limit of them, and returns them. posts makes the events of each.
+	Reconcile(ctx context.Context, before time.Time, limit int, posts func(*Record) []Post) ([]*Record, error)
+
+	// Certificate returns the record of a serial, or [ErrNotFound].
+	Certificate(ctx context.Context, s Serial) (*Record, error)
+
+	// List returns records in the order in which they were reserved.
+	List(ctx context.Context, q Query) (*Page, error)
+
+	// Revoke records v, and spends the credential, in one transaction. If known is not nil and the store
+	// has no record of the serial, it becomes the record: so a certificate that another program issued
+	// under the same issuer can be revoked. A serial that is revoked already is [ErrRevoked]; one without
+	// record [ErrNotFound].
+	Revoke(ctx context.Context, v *Revocation, known *Record, spend provisioner.Spend, posts []Post) error
+
+	// Post puts events in the outbox by themselves.
+	Post(ctx context.Context, posts []Post) error
+
+	// Outbox returns up to limit undelivered events of a sink with Seq above after, oldest first.
+	Outbox(ctx context.Context, sink string, after int64, limit int) ([]Posted, error)
+
+	// Delivered forgets events that a sink has received. Unknown ones are ignored.
+	Delivered(ctx context.Context, sink string, seqs []int64) error
+
+	// Prune deletes what is no longer needed, up to the limit of p, oldest first, and tells how much.
+	Prune(ctx context.Context, p Prune) (Pruned, error)
+}
+
+// What stores say; test with errors.Is.
+var (
+	ErrNotFound    = errors.New("authority: no such record")
+	ErrExists      = errors.New("authority: serial exists")
+	ErrSpent       = errors.New("authority: credential was used before")
+	ErrState       = errors.New("authority: record is in another state")
+	ErrRevoked     = errors.New("authority: already revoked")
+	ErrUnavailable = errors.New("authority: store is unavailable") // retry; the next four are cases of it
+)
+
+// Cases of ErrUnavailable that a person has to mend.
+var (
+	ErrFull     error = storeError("authority: store has no space left")
+	ErrReadOnly error = storeError("authority: store is read-only")
+	ErrLocked   error = storeError("authority: store is open in another process")
+	ErrClosed   error = storeError("authority: store is closed")
+)
+
+type storeError string
+
+func (e storeError) Error() string        { return string(e) }
+func (e storeError) Is(target error) bool { return target == ErrUnavailable }
+
+func isRetryable(err error) bool {
+	return errors.Is(err, ErrUnavailable) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
+}
+
+// Status is where a record stands.
+type Status string
+
+// The states of a record. Revocation is not one: Record.Revocation says it.
+const (
+	Reserved  Status = "reserved"  // about to be signed
+	Issued    Status = "issued"    // signed, and handed out or about to be
+	Abandoned Status = "abandoned" // perhaps signed, never handed out; counts as revoked
+)
+
+// Record is what the store knows of one certificate.
+type Record struct {
+	Serial      Serial
+	Status      Status
+	Operation   provisioner.Operation
+	Issuer      string // the issuer's name in the configuration
+	TBS         []byte // the DER of the TBSCertificate, recorded before it was signed
+	DER         []byte // the certificate; nil unless issued
+	NotBefore   time.Time
+	NotAfter    time.Time
+	Subject     string   // who asked, as authenticated
+	Names       []string // the certificate's subject alternative names
+	KeyID       string   // SHA-256 of the SubjectPublicKeyInfo, lower-case hex
+	Provisioner string
+	Profile     string
+	Entity      string // inventory ID
+	Identifiers []provisioner.Identifier
+	Previous    Serial // the certificate that this one renews or rekeys
+	RequestID   string
+	ReservedAt  time.Time
+	IssuedAt    time.Time // zero unless issued
+	Revocation  *Revocation
+}
+
+// Certificate parses r.DER.
+func (r *Record) Certificate() (*x509.Certificate, error) { return x509.ParseCertificate(r.DER) }
+
+// Revocation says that and why a certificate is no longer good.
+type Revocation struct {
+	Serial      Serial
+	ReasonCode  int // RFC 5280, section 5.3.1
+	Reason      string
+	RevokedAt   time.Time
+	Provisioner string // whose credential asked
+	By          string // the subject of that credential
+}
+
+// A Post is an event and the names of the sinks that must not miss it.
+type Post struct {
+	Event event.Event
+	To    []string
+}
+
+// Posted is an event in the outbox of one sink.
+type Posted struct {
+	Seq   int64 // rises in the order of commits, per store
+	Event event.Event
+}
+
+// Query chooses records. Zero fields choose everything.
+type Query struct {
+	Status        Status
+	Issuer        string
+	Provisioner   string
+	Subject       string
+	Name          string // one of the names, exactly
+	KeyID         string
+	Revoked       *bool
+	NotAfterFrom  time.Time // inclusive
+	NotAfterUntil time.Time // exclusive
+	Cursor        string    // Page.Next of the page before
+	Limit         int       // 0 means 100; at most 1000
+}
+
+// Page is a part of a list. Next is empty on the last one.
+type Page struct {
+	Records []*Record
+	Next    string
+}
+
+// Prune says what may go. Zero times keep everything of their kind, spent credentials apart.
+type Prune struct {
+	Now          time.Time // credentials whose Until is past this are forgotten
+	Certificates time.Time // records of certificates that ended before this are deleted
+	Limit        int       // rows in one call; 0 means 1000
+}
+
+// Pruned counts what Prune deleted. More is true when the limit stopped it.
+type Pruned struct {
+	Spent, Certificates int
+	More                bool
+}
