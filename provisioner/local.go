@@ -17,36 +17,55 @@ func (l *Local) Name() string { return l.ID }
 
 // Authorize grants the names in l to callers in this process, by the subject their CSR gives.
 func (l *Local) Authorize(_ context.Context, r *Request) (*Grant, error) {
-	g := &Grant{Names: l.Names, AnyName: l.AnyName}
 	switch r.Operation {
 	case X509Sign:
-		if !r.Local || r.Token != "" || r.CSR == nil {
-			return nil, Refuse(Unauthenticated, "local", "provisioner %q serves only its own process", l.ID)
-		}
-		g.Subject = r.CSR.Subject.CommonName
-		if asked := NamesOfCSR(r.CSR); asked.Len() > 0 && (l.AnyName || asked.Without(l.Names).Len() == 0) {
-			g.Names, g.AnyName = asked, false
-		}
-		if g.Subject == "" {
-			if s := g.Names.Strings(); len(s) > 0 {
-				g.Subject = s[0]
-			}
-		}
+		return l.sign(r)
 	case X509Renew, X509Rekey:
 		if err := l.Renewal.Check(r); err != nil {
 			return nil, err
 		}
-		g.Subject = r.Certificate.Subject.CommonName
+		return &Grant{
+			Subject: r.Certificate.Subject.CommonName, Names: l.Names, AnyName: l.AnyName,
+			Identifiers: identifiersOf(r.Certificate),
+		}, nil
 	case X509Revoke:
-		if !r.Local {
-			if r.Proof != TLSProof {
-				return nil, Refuse(Unauthenticated, "local", "provisioner %q serves only its own process", l.ID)
-			}
-			g.Subject = r.Certificate.Subject.CommonName
+		if r.Token != "" || !r.Local {
+			return l.revokeOwn(r)
 		}
+		return &Grant{Names: l.Names, AnyName: l.AnyName}, nil
 	default:
 		return nil, Refuse(NotAllowed, "operation", "provisioner %q does not know operation %q", l.ID, r.Operation)
 	}
+}
+
+func (l *Local) sign(r *Request) (*Grant, error) {
+	if !r.Local || r.Token != "" {
+		return nil, l.foreign()
+	}
+	if r.CSR == nil {
+		return nil, Refuse(BadRequest, "csr", "there is no certificate request")
+	}
+	g := &Grant{Subject: r.CSR.Subject.CommonName, Names: l.Names, AnyName: l.AnyName}
+	if asked := NamesOfCSR(r.CSR); asked.Len() > 0 {
+		if more := asked.Without(l.Names); !l.AnyName && more.Len() > 0 {
+			return nil, Refuse(NotAllowed, "names", "provisioner %q does not grant %.200q", l.ID, more.Strings())
+		}
+		g.Names, g.AnyName = asked, false
+	}
+	if s := g.Names.Strings(); g.Subject == "" && len(s) > 0 {
+		g.Subject = s[0]
+	}
 	g.Identifiers = IdentifiersOf(g.Subject)
 	return g, nil
+}
+
+func (l *Local) revokeOwn(r *Request) (*Grant, error) {
+	if r.Token != "" || r.Proof != TLSProof {
+		return nil, l.foreign()
+	}
+	return RevokeOwn(r)
+}
+
+func (l *Local) foreign() *Refusal {
+	return Refuse(Unauthenticated, "local", "provisioner %q serves only its own process", l.ID)
 }

@@ -27,7 +27,7 @@ func ParseNames(s []string) Names {
 		if v == "" {
 			continue
 		}
-		if ip, err := netip.ParseAddr(strings.Trim(v, "[]")); err == nil {
+		if ip, err := netip.ParseAddr(strings.Trim(v, "[]")); err == nil && ip.Zone() == "" {
 			n.IPs = append(n.IPs, ip.Unmap())
 		} else if u, err := url.Parse(v); err == nil && u.Scheme != "" {
 			n.URIs = append(n.URIs, u.String())

@@ -3,8 +3,11 @@ package provisioner
 import (
 	"bytes"
 	"encoding/base64"
-	"encoding/json"
+	"errors"
 	"strings"
+	"unicode/utf8"
+
+	"github.com/go-jose/go-jose/v4/json" // unlike encoding/json: keys by exact case, and none twice
 )
 
 // MaxToken is the longest token that is looked at: room for an X5C chain of several RSA certificates.
@@ -24,7 +27,7 @@ type Token struct {
 }
 
 // ParseToken reads the header and the claims of a compact JWS without verifying it. Its errors are
-// refusals of kind [Unauthenticated].
+// refusals of kind [Unauthenticated], and do not quote the token.
 func ParseToken(s string) (*Token, error) {
 	if len(s) > MaxToken {
 		return nil, Refuse(Unauthenticated, "token", "token of %d bytes is over the limit of %d", len(s), MaxToken)
@@ -44,21 +47,63 @@ func ParseToken(s string) (*Token, error) {
 		Aud Audience `json:"aud"`
 		AZP string   `json:"azp"`
 	}
-	if err := decodePart(parts[0], &h); err != nil {
-		return nil, &Refusal{Kind: Unauthenticated, Code: "token", Reason: "token header cannot be read", Err: err}
+	if !decodePart(parts[0], &h) {
+		return nil, Refuse(Unauthenticated, "token", "token header cannot be read")
 	}
-	if err := decodePart(parts[1], &c); err != nil {
-		return nil, &Refusal{Kind: Unauthenticated, Code: "token", Reason: "token claims cannot be read", Err: err}
+	if !decodePart(parts[1], &c) {
+		return nil, Refuse(Unauthenticated, "token", "token claims cannot be read")
 	}
 	return &Token{Raw: s, Algorithm: h.Alg, KeyID: h.Kid, Type: h.Typ, Issuer: c.Iss, Subject: c.Sub, Audience: c.Aud, AZP: c.AZP}, nil
 }
 
-func decodePart(s string, v any) error {
-	b, err := base64.RawURLEncoding.DecodeString(s)
-	if err != nil {
-		return err
+// decodePart reads one part of a JWS: base64url in its one spelling, of a JSON object with each key once.
+func decodePart(s string, v any) bool {
+	if strings.ContainsAny(s, "\r\n") { // which the decoder would skip
+		return false
 	}
-	return json.Unmarshal(b, v)
+	b, err := base64.RawURLEncoding.Strict().DecodeString(s)
+	return err == nil && isObject(b) && json.Unmarshal(b, v) == nil
+}
+
+// DecodeObject reads the header or the claims of a token, so that no two readers can read it differently:
+// one JSON object in UTF-8, no key twice at any depth, keys by their exact case, no deeper than 32 levels
+// and no longer than [MaxToken]. Numbers are float64. Errors do not quote the text.
+func DecodeObject(b []byte) (map[string]any, error) {
+	if !isObject(b) {
+		return nil, errors.New("provisioner: not a JSON object")
+	}
+	var m map[string]any
+	if json.Unmarshal(b, &m) != nil {
+		return nil, errors.New("provisioner: not a JSON object with each key once")
+	}
+	return m, nil
+}
+
+// maxDepth bounds how deep objects and arrays may nest, and with it the decoder's stack.
+const maxDepth = 32
+
+// isObject reports whether b can be nothing but a JSON object: that it is valid is the decoder's to say.
+func isObject(b []byte) bool {
+	if len(b) > MaxToken || !bytes.HasPrefix(bytes.TrimLeft(b, " \t\r\n"), []byte("{")) || !utf8.Valid(b) {
+		return false
+	}
+	depth, quoted := 0, false
+	for i := 0; i < len(b); i++ {
+		switch c := b[i]; {
+		case quoted && c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+		case c == '{' || c == '[':
+			if depth++; depth > maxDepth {
+				return false
+			}
+		case c == '}' || c == ']':
+			depth--
+		}
+	}
+	return true
 }
 
 // Audience is the aud claim: a string or an array of strings (RFC 7519, section 4.1.3).
