@@ -1,0 +1,8 @@
+// Package x5c is step's X5C provisioner: whoever has a certificate under one of its roots may make
+// one-time tokens with the certificate's key, and what the token says is granted, for no longer than the
+// certificate lives.
+//
+// Any name may be asked for by any such certificate, unless policy or the inventory says otherwise: the
+// inventory is asked for the certificate that signed the token, never for the token's own subject.
+// Whether that certificate was revoked by its own authority is not looked up.
+package x5c
