@@ -3,25 +3,131 @@ package authority
 import (
 	"context"
 	"crypto/x509"
+	"errors"
+	"log/slog"
+	"slices"
+	"sync/atomic"
+	"time"
 
+	"github.com/chancery-ca/chancery/event"
 	"github.com/chancery-ca/chancery/provisioner"
 )
 
-// Authority is stubbed for now; being written.
-type Authority struct{}
-
-func New(c Config) (*Authority, error)                                           { return nil, nil }
-func (a *Authority) Issue(ctx context.Context, r *Request) (*Certificate, error) { return nil, nil }
-func (a *Authority) Explain(ctx context.Context, r *Request) *Explanation        { return nil }
-func (a *Authority) Revoke(ctx context.Context, r *RevokeRequest) (*Revocation, error) {
-	return nil, nil
+// Authority is a certificate authority. Its methods are safe for concurrent use. Everything it does is
+// judged by one immutable snapshot of its configuration, taken when a request begins.
+type Authority struct {
+	snapshot atomic.Pointer[snapshot]
+	store    Store // the same for the authority's whole life, whatever is reconfigured
+	started  time.Time
+	closed   atomic.Bool
 }
-func (a *Authority) Reconfigure(c Config) error                                 { return nil }
-func (a *Authority) Run(ctx context.Context) error                              { return nil }
-func (a *Authority) Close() error                                               { return nil }
-func (a *Authority) Roots() []*x509.Certificate                                 { return nil }
-func (a *Authority) FederatedRoots() []*x509.Certificate                        { return nil }
-func (a *Authority) Intermediates() []*x509.Certificate                         { return nil }
-func (a *Authority) Provisioners() []provisioner.Provisioner                    { return nil }
-func (a *Authority) Certificate(ctx context.Context, s Serial) (*Record, error) { return nil, nil }
-func (a *Authority) Certificates(ctx context.Context, q Query) (*Page, error)   { return nil, nil }
+
+// New puts an authority together. It checks the whole configuration and reports every fault of it,
+// joined, starts nothing, and reads nothing from the store.
+func New(c Config) (*Authority, error) {
+	s, err := newSnapshot(c)
+	if err != nil {
+		return nil, err
+	}
+	a := &Authority{store: c.Store, started: time.Now()}
+	a.snapshot.Store(s)
+	return a, nil
+}
+
+// Reconfigure checks c as New does and puts it in the place of the running configuration, or changes
+// nothing and returns what is wrong. Requests under way end by the rules they began with. The store
+// cannot be exchanged: c.Store must be the authority's own, or nil.
+func (a *Authority) Reconfigure(ctx context.Context, c Config) error {
+	old := a.snapshot.Load()
+	if c.Store == nil {
+		c.Store = a.store
+	}
+	var err error
+	if c.Store != a.store {
+		err = errors.New("authority: the store cannot be exchanged while running")
+	}
+	s, serr := newSnapshot(c)
+	if err = errors.Join(err, serr); err != nil {
+		a.tell(ctx, old, a.post(old, event.ConfigRejected, old.Name, event.Config{Error: err.Error()}))
+		return err
+	}
+	a.snapshot.Store(s)
+	data := event.Config{}
+	for _, p := range s.Provisioners {
+		data.Provisioners = append(data.Provisioners, p.Name())
+	}
+	for _, i := range s.issuers {
+		data.Issuers = append(data.Issuers, i.Name)
+	}
+	a.tell(ctx, s, a.post(s, event.ConfigChanged, s.Name, data))
+	return nil
+}
+
+// Close makes every later call fail with [ErrClosed]. It closes nothing that the authority was handed.
+func (a *Authority) Close() error {
+	a.closed.Store(true)
+	return nil
+}
+
+// begin returns the configuration that a request is judged by.
+func (a *Authority) begin() (*snapshot, error) {
+	if a.closed.Load() {
+		return nil, &Error{Kind: Unavailable, Code: "closed", Reason: "the authority is closed", Err: ErrClosed}
+	}
+	return a.snapshot.Load(), nil
+}
+
+// Roots returns the roots in the order of the configuration. The slice is the caller's.
+func (a *Authority) Roots() []*x509.Certificate { return slices.Clone(a.snapshot.Load().Roots) }
+
+// FederatedRoots returns the roots of other authorities that clients are told to trust as well.
+func (a *Authority) FederatedRoots() []*x509.Certificate {
+	return slices.Clone(a.snapshot.Load().Config.FederatedRoots)
+}
+
+// Intermediates returns what links the certificates of all issuers that are not retired to the roots,
+// each certificate once.
+func (a *Authority) Intermediates() []*x509.Certificate {
+	var out []*x509.Certificate
+	for _, i := range a.snapshot.Load().issuers {
+		if i.State == Retired {
+			continue
+		}
+		for _, c := range i.chain {
+			if !slices.ContainsFunc(out, c.Equal) {
+				out = append(out, c)
+			}
+		}
+	}
+	return out
+}
+
+// Provisioners returns the provisioners in the order of the configuration.
+func (a *Authority) Provisioners() []provisioner.Provisioner {
+	return slices.Clone(a.snapshot.Load().Config.Provisioners)
+}
+
+// Certificate returns the record of a serial. An unknown one is of kind [NotFound].
+func (a *Authority) Certificate(ctx context.Context, s Serial) (*Record, error) {
+	r, err := a.store.Certificate(ctx, s)
+	if err != nil {
+		return nil, fault("", "looking up "+string(s), err)
+	}
+	return r, nil
+}
+
+// Certificates returns records, a page at a time.
+func (a *Authority) Certificates(ctx context.Context, q Query) (*Page, error) {
+	p, err := a.store.List(ctx, q)
+	if err != nil {
+		return nil, fault("", "listing certificates", err)
+	}
+	return p, nil
+}
+
+func (s *snapshot) log() *slog.Logger {
+	if s.Logger != nil {
+		return s.Logger
+	}
+	return slog.New(slog.DiscardHandler)
+}

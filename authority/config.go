@@ -43,6 +43,9 @@ type Config struct {
 
 	Store Store // required
 
+	// Retention is how long records are kept after their certificates ended; zero keeps them for ever.
+	Retention time.Duration
+
 	Sinks  []event.Sink // told in process after the fact; their errors are logged
 	Outbox []Delivery   // must not miss an event; names must differ
 
@@ -86,6 +89,9 @@ type Profile struct {
 	// TemplateNames trusts names that the template adds to those of the grant. Policy, inventory and
 	// hygiene still judge them. The zero value refuses them.
 	TemplateNames bool
+
+	// Authority makes it a profile of CA certificates, and of nothing else. The zero value issues none.
+	Authority bool
 
 	// NoMark leaves out step's provisioner extension.
 	NoMark bool

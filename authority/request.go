@@ -48,7 +48,7 @@ type RevokeRequest struct {
 	Proof       provisioner.Proof
 	Local       bool // the program itself asks; Provisioner may stay empty
 
-	ReasonCode int // RFC 5280, section 5.3.1: 0 to 10 without 7
+	ReasonCode int // RFC 5280, section 5.3.1: 0 to 10 without 7 and 8
 	Reason     string
 	RequestID  string
 }

@@ -1,0 +1,130 @@
+package authoritytest
+
+import (
+	"bytes"
+	"context"
+	"crypto/x509"
+	"fmt"
+	"time"
+
+	"github.com/chancery-ca/chancery/authority"
+	"github.com/chancery-ca/chancery/event"
+)
+
+// Check fails the test unless the CA's books are in order: what [Verify] proves of the store, each
+// certificate handed out by [CA.Issue] and [CA.Try] among its records, and exactly one event published
+// for each certificate issued and for each one abandoned.
+func (ca *CA) Check() {
+	ca.t.Helper()
+	ca.Faults.Clear()
+	ca.mu.Lock()
+	var handed []*x509.Certificate
+	for _, c := range ca.issued {
+		handed = append(handed, c.Leaf)
+	}
+	ca.mu.Unlock()
+	if _, err := ca.Authority.Reconcile(context.Background(), time.Now().Add(time.Hour)); err != nil {
+		ca.t.Errorf("authoritytest: %v", err)
+	}
+	records, faults := Verify(context.Background(), ca.Authority, handed)
+	for _, f := range append(faults, eventFaults(records, ca.Events.Events())...) {
+		ca.t.Errorf("authoritytest: %s", f)
+	}
+}
+
+// Verify reads everything in an authority's store and returns what is wrong with it: a record left
+// half-way, a certificate that is not the one recorded before it was signed or not signed by its issuer,
+// a serial twice, a certificate handed out that the store does not know. It needs reservations to have
+// been reconciled, and nothing to be issued meanwhile.
+func Verify(ctx context.Context, a *authority.Authority, handed []*x509.Certificate) (records map[authority.Serial]*authority.Record, faults []string) {
+	records = map[authority.Serial]*authority.Record{}
+	say := func(format string, args ...any) { faults = append(faults, fmt.Sprintf(format, args...)) }
+	issuers := a.Intermediates()
+	for q := (authority.Query{Limit: 1000}); ; {
+		page, err := a.Certificates(ctx, q)
+		if err != nil {
+			say("listing: %v", err)
+			break
+		}
+		for _, r := range page.Records {
+			if records[r.Serial] != nil {
+				say("serial %s is there twice", r.Serial)
+			}
+			records[r.Serial] = r
+			if f := recordFault(r, issuers); f != "" {
+				say("record %s: %s", r.Serial, f)
+			}
+		}
+		if q.Cursor = page.Next; q.Cursor == "" {
+			break
+		}
+	}
+	for _, c := range handed {
+		r := records[authority.SerialOf(c.SerialNumber)]
+		if r == nil || !bytes.Equal(r.DER, c.Raw) || r.Status != authority.Issued {
+			say("certificate %x was handed out and is not in the store", c.SerialNumber)
+		}
+	}
+	return records, faults
+}
+
+func recordFault(r *authority.Record, issuers []*x509.Certificate) string {
+	switch r.Status {
+	case authority.Abandoned:
+		if len(r.DER) > 0 {
+			return "abandoned, and has a certificate"
+		}
+		return ""
+	case authority.Issued:
+	default:
+		return fmt.Sprintf("is %s", r.Status)
+	}
+	c, err := r.Certificate()
+	switch {
+	case err != nil:
+		return err.Error()
+	case !bytes.Equal(c.RawTBSCertificate, r.TBS):
+		return "what was signed is not what was recorded"
+	case authority.SerialOf(c.SerialNumber) != r.Serial:
+		return "has another certificate's serial"
+	}
+	for _, i := range issuers {
+		if c.CheckSignatureFrom(i) == nil {
+			return ""
+		}
+	}
+	return "is signed by none of the issuers"
+}
+
+func eventFaults(records map[authority.Serial]*authority.Record, events []event.Event) (faults []string) {
+	issued, abandoned := map[authority.Serial]int{}, map[authority.Serial]int{}
+	for _, e := range events {
+		switch e.Type {
+		case event.CertificateIssued, event.CertificateRenewed, event.CertificateRekeyed:
+			issued[authority.Serial(e.Subject)]++
+		case event.IssuanceAbandoned:
+			abandoned[authority.Serial(e.Subject)]++
+		}
+	}
+	for s, r := range records {
+		if want := btoi(r.Status == authority.Issued); issued[s] != want {
+			faults = append(faults, fmt.Sprintf("%s certificate %s has %d issue events", r.Status, s, issued[s]))
+		}
+		if r.Status != authority.Abandoned && abandoned[s] > 0 {
+			faults = append(faults, fmt.Sprintf("%s certificate %s is said to be abandoned", r.Status, s))
+		}
+	}
+	for s := range issued {
+		if records[s] == nil {
+			faults = append(faults, fmt.Sprintf("an issue event for %s, which has no record", s))
+		}
+	}
+	return faults
+}
+
+func btoi(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,183 @@
+package authority
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/chancery-ca/chancery/authority/policy"
+	"github.com/chancery-ca/chancery/provisioner"
+)
+
+// decide is step 3: may this be issued?
+func (p *passage) decide(ctx context.Context) (string, *Error) {
+	d := &p.decision
+	*d = Decision{
+		Operation: p.r.Operation, Provisioner: p.provisioner.Name(), Profile: p.profile.Name, Grant: p.grant,
+		Entity: p.entity, CSR: p.r.CSR, Previous: p.old, RequestID: p.r.RequestID,
+	}
+	if err := p.settleNames(); err != nil {
+		return "", err
+	}
+	if err := p.settleValidity(); err != nil {
+		return "", err
+	}
+	if err := p.judgeNames(p.commonName(), d.Names); err != nil {
+		return "", err
+	}
+	if p.s.Decide != nil {
+		if err := p.s.Decide(ctx, d); err != nil {
+			if e, ok := errors.AsType[*Error](err); ok {
+				c := *e
+				return "", &c
+			}
+			return "", &Error{Kind: Denied, Code: "decide", Reason: err.Error()}
+		}
+	}
+	return fmt.Sprintf("names %q, %s to %s", d.Names.Strings(), d.NotBefore.UTC().Format(time.RFC3339), d.NotAfter.UTC().Format(time.RFC3339)), nil
+}
+
+// commonName is what the certificate will be called unless its template says otherwise.
+func (p *passage) commonName() string {
+	switch {
+	case p.old != nil:
+		return p.old.Subject.CommonName
+	case p.profile.Entity.Names && !p.decision.Names.Contains(p.grant.Subject):
+		if s := p.decision.Names.Strings(); len(s) > 0 {
+			return s[0]
+		}
+	}
+	return p.grant.Subject
+}
+
+// settleNames works out the most names that the certificate may carry.
+func (p *passage) settleNames() *Error {
+	d := &p.decision
+	switch {
+	case p.old != nil:
+		d.Names = provisioner.NamesOf(p.old)
+	case p.grant.AnyName:
+		d.Names = provisioner.NamesOfCSR(p.r.CSR)
+	default:
+		d.Names = p.grant.Names
+	}
+	if !p.profile.Entity.Names {
+		return nil
+	}
+	own, err := entityNames(p.entity)
+	if err != nil {
+		return &Error{Kind: Internal, Code: "inventory", Reason: fmt.Sprintf("the inventory's names of %q cannot be read", p.entity.ID), Err: err}
+	}
+	if p.old != nil {
+		if gone := d.Names.Without(own).Strings(); len(gone) > 0 {
+			return refuse(Denied, "", "entity-names", "%q is no longer a name of %q", gone[0], p.entity.ID)
+		}
+		return nil
+	}
+	if own.Len() == 0 {
+		return refuse(Denied, "", "entity-names", "the inventory has no name for %q", p.entity.ID)
+	}
+	d.Names = own
+	if asked := provisioner.NamesOfCSR(p.r.CSR); asked.Len() > 0 && asked.Without(own).Len() == 0 {
+		d.Names = asked
+	}
+	return nil
+}
+
+// settleValidity works out when the certificate begins and ends. What is asked for explicitly is
+// honoured or refused; what nobody asked for is cut to fit.
+func (p *passage) settleValidity() *Error {
+	v, g := p.profile.Validity, p.grant.Validity
+	longest := v.Max
+	if g.Max > 0 {
+		longest = min(longest, g.Max)
+	}
+	now := p.now.Truncate(time.Second)
+	var begin, end time.Time
+	if p.old != nil {
+		begin = now.Add(-v.Backdate)
+		end = begin.Add(min(p.old.NotAfter.Sub(p.old.NotBefore), longest+v.Backdate))
+	} else {
+		from := now
+		if w := p.r.NotBefore; !w.IsZero() {
+			from = w.from(p.now).Truncate(time.Second)
+			begin = from
+		} else {
+			begin = now.Add(-v.Backdate)
+		}
+		if end = from.Add(min(v.Default, longest)); !p.r.NotAfter.IsZero() {
+			end = p.r.NotAfter.from(from).Truncate(time.Second)
+		} else if !g.NotAfter.IsZero() && end.After(g.NotAfter) {
+			end = g.NotAfter
+		}
+		switch life := end.Sub(from); {
+		case !end.After(from) || !end.After(now):
+			return refuse(BadRequest, "", "validity", "the certificate would end before it begins")
+		case !p.r.NotAfter.IsZero() && life < v.Min:
+			return refuse(Denied, "", "validity-short", "%s is shorter than the minimum of %s", life, v.Min)
+		case life > longest+v.Backdate:
+			return refuse(Denied, "", "validity-long", "%s is longer than the maximum of %s", life, longest)
+		}
+	}
+	if !g.NotAfter.IsZero() && end.After(g.NotAfter) {
+		if p.old == nil {
+			return refuse(Denied, "", "validity-credential", "the credential itself ends on %s", g.NotAfter.UTC().Format(time.RFC3339))
+		}
+		end = g.NotAfter
+	}
+	if !g.NotBefore.IsZero() && begin.Before(g.NotBefore) {
+		if !p.r.NotBefore.IsZero() {
+			return refuse(Denied, "", "validity-credential", "the credential itself begins on %s", g.NotBefore.UTC().Format(time.RFC3339))
+		}
+		begin = g.NotBefore
+	}
+	return p.fitIssuer(begin, end)
+}
+
+// fitIssuer keeps a leaf within the life of the chain that vouches for it.
+func (p *passage) fitIssuer(begin, end time.Time) *Error {
+	i := p.issuer
+	if !p.now.Before(i.notAfter) {
+		return refuse(Unavailable, "", "issuer-expired", "issuer %q has expired", i.Name)
+	}
+	if begin.Before(i.cert.NotBefore) {
+		begin = i.cert.NotBefore
+	}
+	if end.After(i.notAfter) {
+		if i.RefuseTruncation {
+			return refuse(Denied, "", "issuer-ends", "the certificate would outlive its issuer, which ends on %s", i.notAfter.UTC().Format(time.RFC3339))
+		}
+		p.truncated, end = end, i.notAfter
+	}
+	if !end.After(begin) {
+		return refuse(BadRequest, "", "validity", "the certificate would end before it begins")
+	}
+	p.decision.NotBefore, p.decision.NotAfter = begin, end
+	return nil
+}
+
+// judgeNames asks policies and groups about names. It runs on what is allowed, in step 3, and again on
+// what a template made of it.
+func (p *passage) judgeNames(cn string, n provisioner.Names) *Error {
+	names := policy.Names{CommonName: cn, DNS: n.DNS, IPs: n.IPs, Emails: n.Emails, URIs: n.URIs}
+	for _, c := range []struct {
+		whose  string
+		policy *policy.Policy
+	}{{"the authority", p.s.Policy}, {fmt.Sprintf("profile %q", p.profile.Name), p.profile.Policy}} {
+		err := c.policy.Check(names)
+		if err == nil {
+			continue
+		}
+		if d, ok := errors.AsType[*policy.Denial](err); ok {
+			return refuse(Denied, "", d.Code, "policy of %s: %s", c.whose, d.Reason)
+		}
+		return &Error{Kind: Denied, Code: "policy", Reason: "policy of " + c.whose, Err: err}
+	}
+	if p.profile.Entity.Groups != nil {
+		if err := p.profile.allowedByGroups(p.entity, n); err != nil {
+			return refuse(Denied, "", "group", "%s", err)
+		}
+	}
+	return nil
+}

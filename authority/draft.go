@@ -1,0 +1,152 @@
+package authority
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/hex"
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"github.com/chancery-ca/chancery/event"
+	"github.com/chancery-ca/chancery/provisioner"
+)
+
+// draft is a certificate that has been decided on and not signed. Only prepare makes one, and it can be
+// redeemed once.
+type draft struct {
+	snapshot  *snapshot
+	issuer    *issuer
+	record    *Record
+	spend     provisioner.Spend
+	truncated time.Time
+	used      atomic.Bool
+}
+
+// settling bounds what is done about a certificate after its signature, when the caller may be gone.
+const settling = 15 * time.Second
+
+// redeem is steps 6 to 10.
+func (a *Authority) redeem(ctx context.Context, d *draft) (*Certificate, *Error) {
+	if d.used.Swap(true) {
+		return nil, refuse(Internal, StepReserve, "redeemed", "a draft is signed once")
+	}
+	r := d.record
+	if err := a.store.Reserve(ctx, r, d.spend); err != nil {
+		a.abandon(ctx, d, true, err)
+		return nil, fault(StepReserve, "recording "+string(r.Serial), err)
+	}
+	signature, err := d.issuer.sign(ctx, r.TBS)
+	if err != nil {
+		a.abandon(ctx, d, true, nil)
+		return nil, &Error{Kind: Unavailable, Step: StepSign, Code: "signer", Reason: "the signing key is not available", Err: err}
+	}
+	leaf, err := d.compare(signature)
+	if err != nil {
+		a.abandon(ctx, d, false, nil)
+		return nil, &Error{Kind: Internal, Step: StepCompare, Code: "drift", Reason: "what was signed is not what was recorded", Err: err}
+	}
+	return a.commit(ctx, d, leaf)
+}
+
+// compare is step 8: the signature is the issuer's, and it is on the recorded bytes.
+func (d *draft) compare(signature []byte) (*x509.Certificate, error) {
+	i := d.issuer
+	if err := i.cert.CheckSignature(i.algorithm, d.record.TBS, signature); err != nil {
+		return nil, err
+	}
+	der, err := assemble(d.record.TBS, signature)
+	if err != nil {
+		return nil, err
+	}
+	leaf, err := x509.ParseCertificate(der)
+	if err != nil {
+		return nil, err
+	}
+	if !bytes.Equal(leaf.RawTBSCertificate, d.record.TBS) || !bytes.Equal(leaf.Signature, signature) {
+		return nil, errors.New("authority: bytes differ")
+	}
+	return leaf, nil
+}
+
+// commit is steps 9 and 10. The certificate exists now, so the caller's going away no longer matters.
+func (a *Authority) commit(ctx context.Context, d *draft, leaf *x509.Certificate) (*Certificate, *Error) {
+	r := d.record
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settling)
+	defer cancel()
+	r.DER, r.IssuedAt = leaf.Raw, time.Now()
+	posts := d.events(a, leaf)
+	if err := a.store.Commit(ctx, r.Serial, r.DER, r.IssuedAt, posts); err != nil && !a.committed(ctx, d) {
+		return nil, fault(StepCommit, "committing "+string(r.Serial), err)
+	}
+	r.Status = Issued
+	a.publish(ctx, d.snapshot, posts...)
+	chain := append([]*x509.Certificate{leaf}, d.issuer.chain...)
+	return &Certificate{Leaf: leaf, Chain: chain, Record: r, Truncated: !d.truncated.IsZero()}, nil
+}
+
+// committed finds out whether a commit that the store reported as failed took effect all the same, and
+// sees to it that otherwise it never will.
+func (a *Authority) committed(ctx context.Context, d *draft) bool {
+	r := d.record
+	if got, err := a.store.Certificate(ctx, r.Serial); err == nil && got.Status == Issued {
+		return bytes.Equal(got.DER, r.DER)
+	}
+	return errors.Is(a.abandon(ctx, d, false, nil), ErrState) // no longer reserved, so it is issued
+}
+
+// abandon ends a reservation. With cause, it was Reserve that failed: if that can have taken effect, it
+// is undone. What cannot be abandoned now is reconciled later. It returns the store's error.
+func (a *Authority) abandon(ctx context.Context, d *draft, release bool, cause error) error {
+	if cause != nil && !isRetryable(cause) {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settling)
+	defer cancel()
+	var posts []Post
+	if !release {
+		posts = a.abandoned(d.snapshot, d.record)
+	}
+	err := a.store.Abandon(ctx, d.record.Serial, release, posts)
+	switch {
+	case err == nil:
+		a.publish(ctx, d.snapshot, posts...)
+	case cause == nil && !errors.Is(err, ErrState):
+		d.snapshot.log().ErrorContext(ctx, "reservation not abandoned", "serial", d.record.Serial, "error", err)
+	}
+	return err
+}
+
+var issuedTypes = map[provisioner.Operation]event.Type{
+	provisioner.X509Sign:  event.CertificateIssued,
+	provisioner.X509Renew: event.CertificateRenewed,
+	provisioner.X509Rekey: event.CertificateRekeyed,
+}
+
+// events are what a commit has to say.
+func (d *draft) events(a *Authority, leaf *x509.Certificate) []Post {
+	r := d.record
+	data := certificateData(r, leaf.Subject.String())
+	sum := sha256.Sum256(leaf.Raw)
+	data.Fingerprint = hex.EncodeToString(sum[:])
+	posts := []Post{a.post(d.snapshot, issuedTypes[r.Operation], string(r.Serial), data)}
+	if !d.truncated.IsZero() {
+		posts = append(posts, a.post(d.snapshot, event.ValidityTruncated, string(r.Serial), event.Truncation{
+			Serial: string(r.Serial), Issuer: r.Issuer, Requested: d.truncated, NotAfter: r.NotAfter,
+		}))
+	}
+	return posts
+}
+
+func (a *Authority) abandoned(s *snapshot, r *Record) []Post {
+	return []Post{a.post(s, event.IssuanceAbandoned, string(r.Serial), certificateData(r, r.Subject))}
+}
+
+func certificateData(r *Record, subject string) event.Certificate {
+	return event.Certificate{
+		Serial: string(r.Serial), Issuer: r.Issuer, Subject: subject, Names: r.Names, NotBefore: r.NotBefore, NotAfter: r.NotAfter,
+		Key: r.KeyID, Provisioner: r.Provisioner, Profile: r.Profile, Entity: r.Entity, Previous: string(r.Previous), RequestID: r.RequestID,
+	}
+}

@@ -1,0 +1,49 @@
+package authority
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/chancery-ca/chancery/inventory"
+	"github.com/chancery-ca/chancery/provisioner"
+)
+
+// lookUp is step 2: what do we know about them now?
+func (p *passage) lookUp(ctx context.Context) (string, *Error) {
+	if p.s.Inventory == nil {
+		return "no inventory", nil
+	}
+	ids := p.grant.Identifiers
+	if p.oldRecord != nil && len(p.oldRecord.Identifiers) > 0 {
+		ids = p.oldRecord.Identifiers // who asked then is who must still be known now
+	}
+	if len(ids) == 0 {
+		ids = provisioner.IdentifiersOf(p.grant.Subject)
+	}
+	e, err := p.s.Inventory.Lookup(ctx, query(ids))
+	switch {
+	case errors.Is(err, inventory.ErrNotFound):
+		switch {
+		case p.profile.Entity.required():
+			return "", refuse(Denied, "", "entity-unknown", "%q is not in the inventory", p.grant.Subject)
+		case p.oldRecord != nil && p.oldRecord.Entity != "":
+			return "", refuse(Denied, "", "entity-removed", "%q is no longer in the inventory", p.oldRecord.Entity)
+		}
+		return "not in the inventory", nil
+	case err != nil:
+		return "", &Error{Kind: Unavailable, Code: "inventory", Reason: "the inventory does not answer", Err: err}
+	case !e.Active:
+		return "", refuse(Denied, "", "entity-inactive", "%q is not active", e.ID)
+	}
+	p.entity = e
+	return fmt.Sprintf("%s %q", e.Kind, e.ID), nil
+}
+
+func query(ids []provisioner.Identifier) inventory.Query {
+	q := inventory.Query{Identifiers: make([]inventory.Identifier, len(ids))}
+	for i, id := range ids {
+		q.Identifiers[i] = inventory.Identifier(id)
+	}
+	return q
+}

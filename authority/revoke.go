@@ -1,0 +1,146 @@
+package authority
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/hex"
+	"errors"
+	"time"
+
+	"github.com/chancery-ca/chancery/event"
+	"github.com/chancery-ca/chancery/provisioner"
+)
+
+// Revoke ends a certificate for whoever may: a token of the provisioner that issued it, made out to its
+// serial; the holder of its key; this program itself. Its errors are *Error: a certificate that is
+// revoked already is a [Conflict], a serial without record [NotFound].
+func (a *Authority) Revoke(ctx context.Context, r *RevokeRequest) (*Revocation, error) {
+	s, err := a.begin()
+	if err != nil {
+		return nil, err
+	}
+	v, e := a.revoke(ctx, s, r)
+	if e == nil {
+		return v, nil
+	}
+	d := event.Refusal{
+		Operation: string(provisioner.X509Revoke), Step: string(e.Step), Kind: string(e.Kind), Code: e.Code, Reason: e.Reason,
+		Provisioner: r.Provisioner, Serial: string(r.Serial), RequestID: r.RequestID,
+	}
+	a.tell(ctx, s, a.post(s, event.RequestRefused, string(r.Serial), d))
+	return nil, e
+}
+
+func (a *Authority) revoke(ctx context.Context, s *snapshot, r *RevokeRequest) (*Revocation, *Error) {
+	if r.Serial.Int() == nil {
+		return nil, refuse(BadRequest, StepAuthenticate, "serial", "there is no serial")
+	}
+	if r.ReasonCode < 0 || r.ReasonCode > 10 || r.ReasonCode == 7 || r.ReasonCode == 8 {
+		return nil, refuse(BadRequest, StepAuthenticate, "reason", "reason code %d cannot be given for a revocation", r.ReasonCode)
+	}
+	p, grant, err := a.revoker(ctx, s, r)
+	if err != nil {
+		return nil, err
+	}
+	record, missing, err := a.revocable(ctx, s, r)
+	if err != nil {
+		return nil, err
+	}
+	v := &Revocation{Serial: r.Serial, ReasonCode: r.ReasonCode, Reason: r.Reason, RevokedAt: time.Now()}
+	var spend provisioner.Spend
+	if p != nil {
+		v.Provisioner, v.By, spend = p.Name(), grant.Subject, grant.Spend
+		if record.Provisioner != p.Name() && !s.Bindings[p.Name()].RevokeAny {
+			return nil, refuse(Denied, StepDecide, "owner", "the certificate is not one of provisioner %q", p.Name())
+		}
+	}
+	posts := []Post{a.post(s, event.CertificateRevoked, string(r.Serial), event.Revocation{
+		Serial: string(r.Serial), Issuer: record.Issuer, Subject: record.Subject, ReasonCode: r.ReasonCode, Reason: r.Reason,
+		RevokedAt: v.RevokedAt, Provisioner: v.Provisioner, By: v.By, RequestID: r.RequestID,
+	})}
+	if err := a.store.Revoke(ctx, v, missing, spend, posts); err != nil {
+		return nil, fault(StepCommit, "the certificate is not revoked", err)
+	}
+	a.publish(ctx, s, posts...)
+	return v, nil
+}
+
+// revoker is step 1 of a revocation. The provisioner is nil when the certificate's own key speaks for a
+// certificate whose provisioner is gone, and when this program itself asks.
+func (a *Authority) revoker(ctx context.Context, s *snapshot, r *RevokeRequest) (provisioner.Provisioner, *provisioner.Grant, *Error) {
+	q := &provisioner.Request{
+		Operation: provisioner.X509Revoke, Token: r.Token, Audiences: s.audiences[provisioner.X509Revoke], Roots: s.fingerprints,
+		Serial: string(r.Serial), Certificate: r.Certificate, Proof: r.Proof, Local: r.Local,
+	}
+	var p provisioner.Provisioner
+	var err *Error
+	switch {
+	case r.Token != "":
+		p, err = s.judgeOf(&Request{Provisioner: r.Provisioner, Token: r.Token})
+	case r.Certificate != nil && r.Proof != provisioner.NoProof:
+		if SerialOf(r.Certificate.SerialNumber) != r.Serial {
+			return nil, nil, refuse(Denied, StepAuthenticate, "serial", "the client certificate is not the one to be revoked")
+		}
+		known, kerr := a.known(ctx, s, r.Certificate)
+		if kerr != nil {
+			if kerr.Code == "revoked" {
+				kerr = refuse(Conflict, StepAuthenticate, "revoked", "the certificate is revoked already")
+			}
+			return nil, nil, kerr
+		}
+		if p, err = s.provisionerOf(r.Certificate, known); err != nil {
+			return nil, nil, nil // nobody is left to judge; whoever holds the key may end it
+		}
+	case r.Local && r.Provisioner == "":
+		return nil, nil, nil
+	case r.Local:
+		p, err = s.judgeOf(&Request{Provisioner: r.Provisioner})
+	default:
+		err = refuse(BadRequest, StepAuthenticate, "no-credential", "there is neither a token nor a client certificate")
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	g, aerr := p.Authorize(ctx, q)
+	if aerr != nil {
+		return nil, nil, refusedBy(aerr)
+	}
+	if g == nil {
+		return nil, nil, refuse(Internal, StepAuthenticate, "no-grant", "provisioner %q said neither yes nor no", p.Name())
+	}
+	return p, g, nil
+}
+
+// revocable finds the record to revoke. For a certificate in hand that another program issued under one
+// of our issuers, missing is the record to be made of it.
+func (a *Authority) revocable(ctx context.Context, s *snapshot, r *RevokeRequest) (record, missing *Record, err *Error) {
+	got, gerr := a.store.Certificate(ctx, r.Serial)
+	switch {
+	case gerr == nil && got.Revocation != nil:
+		return nil, nil, refuse(Conflict, StepDecide, "revoked", "the certificate is revoked already")
+	case gerr == nil:
+		return got, nil, nil
+	case !errors.Is(gerr, ErrNotFound):
+		return nil, nil, fault(StepDecide, "looking up the certificate", gerr)
+	case r.Certificate == nil:
+		return nil, nil, refuse(NotFound, StepDecide, "serial", "there is no certificate with serial %s", r.Serial.Decimal())
+	}
+	i := s.issuerOf(r.Certificate)
+	if i == nil || i.cert.CheckSignature(r.Certificate.SignatureAlgorithm, r.Certificate.RawTBSCertificate, r.Certificate.Signature) != nil {
+		return nil, nil, refuse(Denied, StepDecide, "foreign", "the certificate is not one of ours")
+	}
+	m := recordOf(i, r.Certificate)
+	return m, m, nil
+}
+
+// recordOf makes the record of a certificate that another program issued.
+func recordOf(i *issuer, c *x509.Certificate) *Record {
+	key := sha256.Sum256(c.RawSubjectPublicKeyInfo)
+	name, _, _ := provisioner.MarkOf(c)
+	return &Record{
+		Serial: SerialOf(c.SerialNumber), Status: Issued, Operation: provisioner.X509Sign, Issuer: i.Name, TBS: c.RawTBSCertificate, DER: c.Raw,
+		NotBefore: c.NotBefore, NotAfter: c.NotAfter, Subject: c.Subject.CommonName, Names: provisioner.NamesOf(c).Strings(),
+		KeyID: hex.EncodeToString(key[:]), Provisioner: name, ReservedAt: time.Now(), IssuedAt: c.NotBefore,
+	}
+}

@@ -1,0 +1,182 @@
+package authority
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+
+	"github.com/chancery-ca/chancery/provisioner"
+)
+
+// snapshot is a Config that was found good, with what can be worked out beforehand. It is never
+// changed after newSnapshot, so it is read without a lock.
+type snapshot struct {
+	Config
+	issuers      []*issuer
+	issuerByName map[string]*issuer
+	provisioners map[string]provisioner.Provisioner
+	profiles     map[string]*profile
+	fingerprints []string // of the roots, SHA-256, hex
+	audiences    map[provisioner.Operation][]string
+	durable      []string // names of the outbox's sinks
+}
+
+// newSnapshot checks c and returns every fault that it has.
+func newSnapshot(c Config) (*snapshot, error) {
+	if c.Name == "" {
+		c.Name = "chancery"
+	}
+	s := &snapshot{Config: c}
+	var faults []error
+	add := func(format string, args ...any) {
+		faults = append(faults, fmt.Errorf("authority: "+format, args...))
+	}
+	if c.Store == nil {
+		add("no store")
+	}
+	if len(c.Roots) == 0 {
+		add("no root certificate")
+	}
+	for _, r := range c.Roots {
+		if !r.IsCA || !bytes.Equal(r.RawIssuer, r.RawSubject) {
+			add("root %q is not a self-issued CA certificate", r.Subject)
+		}
+		sum := sha256.Sum256(r.Raw)
+		s.fingerprints = append(s.fingerprints, hex.EncodeToString(sum[:]))
+	}
+	faults = append(faults, s.addIssuers()...)
+	faults = append(faults, s.addProfiles()...)
+	faults = append(faults, s.addProvisioners()...)
+	faults = append(faults, s.addAudiences()...)
+	seen := map[string]bool{}
+	for _, d := range c.Outbox {
+		switch {
+		case d.Name == "" || d.Sink == nil:
+			add("an outbox delivery needs a name and a sink")
+		case seen[d.Name]:
+			add("two outbox deliveries are called %q", d.Name)
+		}
+		seen[d.Name] = true
+		s.durable = append(s.durable, d.Name)
+	}
+	if len(faults) > 0 {
+		return nil, errors.Join(faults...)
+	}
+	return s, nil
+}
+
+func (s *snapshot) addIssuers() (faults []error) {
+	s.issuerByName = map[string]*issuer{}
+	for _, ic := range s.Issuers {
+		i, err := newIssuer(ic, s.Roots)
+		if err != nil {
+			faults = append(faults, fmt.Errorf("authority: issuer %q: %w", ic.Name, err))
+			continue
+		}
+		if s.issuerByName[i.Name] != nil {
+			faults = append(faults, fmt.Errorf("authority: two issuers are called %q", i.Name))
+		}
+		s.issuers, s.issuerByName[i.Name] = append(s.issuers, i), i
+	}
+	if len(faults) == 0 && s.defaultIssuer() == nil {
+		faults = append(faults, errors.New("authority: no active issuer"))
+	}
+	return faults
+}
+
+func (s *snapshot) addProfiles() (faults []error) {
+	s.profiles = map[string]*profile{}
+	for _, pc := range s.Profiles {
+		if s.profiles[pc.Name] != nil {
+			faults = append(faults, fmt.Errorf("authority: two profiles are called %q", pc.Name))
+		}
+		p, err := newProfile(pc)
+		if err != nil {
+			faults = append(faults, fmt.Errorf("authority: profile %q: %w", pc.Name, err))
+			continue
+		}
+		if pc.Issuer != "" && s.issuerByName[pc.Issuer] == nil {
+			faults = append(faults, fmt.Errorf("authority: profile %q: no issuer is called %q", pc.Name, pc.Issuer))
+		}
+		if p.Entity.required() && s.Inventory == nil {
+			faults = append(faults, fmt.Errorf("authority: profile %q needs an inventory", pc.Name))
+		}
+		s.profiles[pc.Name] = p
+	}
+	if s.profiles[""] == nil {
+		s.profiles[""], _ = newProfile(Profile{})
+	}
+	return faults
+}
+
+func (s *snapshot) addProvisioners() (faults []error) {
+	s.provisioners = map[string]provisioner.Provisioner{}
+	for _, p := range s.Provisioners {
+		switch {
+		case p == nil || p.Name() == "":
+			faults = append(faults, errors.New("authority: a provisioner has no name"))
+			continue
+		case s.provisioners[p.Name()] != nil:
+			faults = append(faults, fmt.Errorf("authority: two provisioners are called %q", p.Name()))
+		}
+		s.provisioners[p.Name()] = p
+	}
+	for name, b := range s.Bindings {
+		if s.provisioners[name] == nil {
+			faults = append(faults, fmt.Errorf("authority: binding for %q, which is no provisioner", name))
+		}
+		for _, p := range append([]string{b.Profile}, b.Profiles...) {
+			if s.profiles[p] == nil {
+				faults = append(faults, fmt.Errorf("authority: binding for %q: no profile is called %q", name, p))
+			}
+		}
+	}
+	return faults
+}
+
+// paths are where step-ca's clients look for each operation, behind each of the authority's URLs.
+var paths = map[provisioner.Operation]string{
+	provisioner.X509Sign:   "/sign",
+	provisioner.X509Renew:  "/renew",
+	provisioner.X509Rekey:  "/rekey",
+	provisioner.X509Revoke: "/revoke",
+}
+
+func (s *snapshot) addAudiences() (faults []error) {
+	s.audiences = map[provisioner.Operation][]string{}
+	for _, base := range s.URLs {
+		u, err := url.Parse(strings.Replace(base, ":*", ":0", 1))
+		if err != nil || u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" || strings.HasSuffix(base, "/") {
+			faults = append(faults, fmt.Errorf("authority: URL %q is not of the form https://host:port/prefix", base))
+			continue
+		}
+		for op, p := range paths {
+			s.audiences[op] = append(s.audiences[op], base+"/1.0"+p, base+p)
+		}
+	}
+	return faults
+}
+
+func (s *snapshot) defaultIssuer() *issuer {
+	for _, i := range s.issuers {
+		if i.State == Active {
+			return i
+		}
+	}
+	return nil
+}
+
+// issuerOf finds who issued c by name and key id; the caller still has to check the signature.
+func (s *snapshot) issuerOf(c *x509.Certificate) *issuer {
+	for _, i := range s.issuers {
+		if bytes.Equal(c.RawIssuer, i.cert.RawSubject) && (len(c.AuthorityKeyId) == 0 || bytes.Equal(c.AuthorityKeyId, i.cert.SubjectKeyId)) {
+			return i
+		}
+	}
+	return nil
+}
