@@ -2,6 +2,7 @@ package event
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -116,6 +117,9 @@ func (e *Event) UnmarshalJSON(b []byte) error {
 	}
 	if c.SpecVersion != "1.0" {
 		return fmt.Errorf("event: CloudEvents version %q, not 1.0", c.SpecVersion)
+	}
+	if c.ID == "" || c.Source == "" {
+		return errors.New("event: no id or no source")
 	}
 	d, err := decodeData(c.Type, c.Data)
 	if err != nil {

@@ -33,7 +33,7 @@ const (
 )
 
 // Identifier is one thing by which a credential may name the entity; Kind is one of package
-// provisioner's ("hostname", "email", …) and Value is compared exactly.
+// provisioner's ("hostname", "email", …) and Value is compared exactly, in canonical form.
 type Identifier struct {
 	Kind  string `json:"kind"`
 	Value string `json:"value"`

@@ -25,13 +25,20 @@ type Directory interface {
 	Put(ctx context.Context, e *Entity) error
 	// Delete removes the entity. Removing one that is not there is [ErrNotFound].
 	Delete(ctx context.Context, id string) error
-	// List returns entities in the order of their IDs.
-	List(ctx context.Context, f Filter) (*Page, error)
+	Lister
 	Watcher
 }
 
-// Watcher tells of changes. Watch calls fn for each change made after the call began, in order per
-// entity, until ctx ends, and returns ctx's error. fn runs in Watch's goroutine.
+// Lister is an inventory that can be listed. List returns entities in the order of their IDs, as bytes.
+// An entity that stays as it is during a walk through the pages is seen exactly once.
+type Lister interface {
+	List(ctx context.Context, f Filter) (*Page, error)
+}
+
+// Watcher tells of changes. Watch calls fn for the changes made after the call began, in order per
+// entity, until ctx ends, and returns ctx's error. fn runs in Watch's goroutine, and writers do not wait
+// for it: several changes of one entity that fn has not been told of yet are joined into one, from what
+// fn knew last to what is now, or into none.
 type Watcher interface {
 	Watch(ctx context.Context, fn func(Change)) error
 }
@@ -48,10 +55,10 @@ type Query struct {
 	Identifiers []Identifier
 }
 
-// Filter chooses entities for List. Zero fields choose everything.
+// Filter chooses entities for List. Zero fields choose everything; what is given must all hold.
 type Filter struct {
 	Kind  Kind
-	Group string
+	Group string // one of the entity's, exactly
 	// Tag is key=value, or key alone for any value.
 	Tag string
 	// Active chooses by state; nil chooses both.

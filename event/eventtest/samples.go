@@ -1,0 +1,44 @@
+package eventtest
+
+import (
+	"time"
+
+	"github.com/chancery-ca/chancery/event"
+)
+
+// Samples returns an event of every type, with every field of its data set.
+func Samples() []event.Event {
+	at := time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
+	cert := event.Certificate{
+		Serial: "1f", Issuer: "issuing", Subject: "alice", Names: []string{"a.internal", "b.internal"},
+		NotBefore: at, NotAfter: at.Add(time.Hour), Fingerprint: "f1", Key: "k1", Provisioner: "web", Profile: "server",
+		Entity: "host-1", Previous: "1e", RequestID: "r1",
+	}
+	revocation := event.Revocation{
+		Serial: "1f", Issuer: "issuing", Subject: "alice", ReasonCode: 1, Reason: "key lost", RevokedAt: at,
+		Provisioner: "web", By: "bob", RequestID: "r2",
+	}
+	issuer := event.Issuer{Name: "issuing", Subject: "CN=Issuing", NotAfter: at, Number: "7", Entries: 3}
+	config := event.Config{Provisioners: []string{"web"}, Issuers: []string{"issuing"}, Error: "no issuer"}
+	data := map[event.Type]event.Data{
+		event.CertificateRevoked: revocation, event.CertificateReleased: revocation,
+		event.RequestRefused: event.Refusal{
+			Operation: "x509/sign", Step: "decide", Kind: "denied", Code: "policy-dns", Reason: "not allowed",
+			Provisioner: "web", Subject: "alice", Names: []string{"a.internal"}, Serial: "1f", RequestID: "r3",
+		},
+		event.ValidityTruncated: event.Truncation{Serial: "1f", Issuer: "issuing", Requested: at.Add(time.Hour), NotAfter: at},
+		event.IssuerExpiring:    issuer, event.CRLPublished: issuer,
+		event.ConfigChanged: config, event.ConfigRejected: config,
+	}
+	var events []event.Event
+	for i, t := range event.Types() {
+		d := data[t]
+		if d == nil {
+			d = cert
+		}
+		events = append(events, event.Event{
+			ID: "sample-" + string(rune('a'+i)), Type: t, Source: "/ca", Subject: "1f", Time: at, Data: d,
+		})
+	}
+	return events
+}

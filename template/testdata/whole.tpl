@@ -1,0 +1,1 @@
+{{ toJson (dict "subject" .Subject "sans" .SANs "keyUsage" (list "digitalSignature")) }}
