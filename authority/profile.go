@@ -23,6 +23,9 @@ func newProfile(c Profile) (*profile, error) {
 	if p.Template == nil {
 		p.Template = template.Leaf()
 	}
+	if err := template.CheckExtra(c.TemplateData); err != nil {
+		return nil, err
+	}
 	var err error
 	if p.Validity, err = c.Validity.withDefaults(); err != nil {
 		return nil, err

@@ -2,7 +2,6 @@ package authority
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/chancery-ca/chancery/event"
@@ -20,20 +19,11 @@ func (a *Authority) post(s *snapshot, t event.Type, subject string, data event.D
 func (a *Authority) publish(ctx context.Context, s *snapshot, posts ...Post) {
 	for _, p := range posts {
 		for _, sink := range s.Sinks {
-			if err := publishOne(ctx, sink, p.Event); err != nil {
+			if err := event.Publish(ctx, sink, p.Event); err != nil {
 				s.log().WarnContext(ctx, "event sink failed", "event", p.Event.ID, "type", p.Event.Type, "error", err)
 			}
 		}
 	}
-}
-
-func publishOne(ctx context.Context, sink event.Sink, e event.Event) (err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			err = fmt.Errorf("authority: sink panicked: %v", v)
-		}
-	}()
-	return sink.Publish(ctx, e)
 }
 
 // tell publishes events that belong to no transaction, and puts them in the outbox if anybody reads it.

@@ -52,6 +52,9 @@ func (p *passage) anew() (*x509.Certificate, *Error) {
 	if slices.ContainsFunc(c.ExtraExtensions, provisioner.IsMark) {
 		return nil, refuse(Internal, "", "template", "the template sets the provisioner extension")
 	}
+	if a := c.SignatureAlgorithm; a != x509.UnknownSignatureAlgorithm && a != p.issuer.algorithm {
+		return nil, refuse(Internal, "", "template", "the template asks for %s, and issuer %q signs with %s", a, p.issuer.Name, p.issuer.algorithm)
+	}
 	c.PublicKey = p.r.CSR.PublicKey
 	if c.NotBefore.IsZero() {
 		c.NotBefore = d.NotBefore

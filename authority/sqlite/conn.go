@@ -1,0 +1,130 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/chancery-ca/chancery/internal/sqlstore"
+	modernc "modernc.org/sqlite"
+)
+
+// conn is one connection with its prepared statements, for one goroutine at a time. It speaks to the
+// driver itself: database/sql would cost more than the statements do.
+type conn struct {
+	dc    driver.Conn
+	stmts map[string]stmt
+	args  []driver.NamedValue // of the statement that runs
+}
+
+type stmt interface {
+	driver.Stmt
+	driver.StmtExecContext
+	driver.StmtQueryContext
+}
+
+// dial opens a connection.
+func dial(dsn string) (*conn, error) {
+	connector, err := modernc.NewConnector(dsn)
+	if err != nil {
+		return nil, err
+	}
+	dc, err := connector.Connect(context.Background())
+	if err != nil {
+		return nil, err
+	}
+	return &conn{dc: dc, stmts: map[string]stmt{}}, nil
+}
+
+func (c *conn) close() error {
+	var errs []error
+	for _, s := range c.stmts {
+		errs = append(errs, s.Close())
+	}
+	return errors.Join(append(errs, c.dc.Close())...)
+}
+
+// Exec implements sqlstore.Tx.
+func (c *conn) Exec(query string, args ...any) (int64, error) {
+	r, err := c.run(query, args)
+	if err != nil {
+		return 0, err
+	}
+	return r.RowsAffected()
+}
+
+// Insert implements sqlstore.Tx.
+func (c *conn) Insert(query string, args ...any) (int64, bool, error) {
+	r, err := c.run(query, args)
+	if err != nil {
+		return 0, false, err
+	}
+	if n, err := r.RowsAffected(); n == 0 || err != nil {
+		return 0, false, err
+	}
+	id, err := r.LastInsertId()
+	return id, err == nil, err
+}
+
+// Query implements sqlstore.Tx.
+func (c *conn) Query(query string, row func(sqlstore.Row) error, args ...any) (err error) {
+	s, err := c.prepare(query)
+	if err != nil {
+		return err
+	}
+	rows, err := s.QueryContext(context.Background(), c.bind(args))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	dest := make([]driver.Value, len(rows.Columns()))
+	r := make(sqlstore.Row, len(dest))
+	for {
+		if err := rows.Next(dest); err == io.EOF {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		for i, v := range dest {
+			r[i] = v
+		}
+		if err := row(r); err != nil {
+			return err
+		}
+	}
+}
+
+func (c *conn) run(query string, args []any) (driver.Result, error) {
+	s, err := c.prepare(query)
+	if err != nil {
+		return nil, err
+	}
+	return s.ExecContext(context.Background(), c.bind(args))
+}
+
+func (c *conn) prepare(query string) (stmt, error) {
+	if s := c.stmts[query]; s != nil {
+		return s, nil
+	}
+	ds, err := c.dc.Prepare(query)
+	if err != nil {
+		return nil, err
+	}
+	s, ok := ds.(stmt)
+	if !ok {
+		return nil, errors.Join(fmt.Errorf("sqlite: the driver's statements are %T", ds), ds.Close())
+	}
+	c.stmts[query] = s
+	return s, nil
+}
+
+// bind returns args as the driver takes them. What it returned before is no longer valid.
+func (c *conn) bind(args []any) []driver.NamedValue {
+	c.args = c.args[:0]
+	for i, a := range args {
+		c.args = append(c.args, driver.NamedValue{Ordinal: i + 1, Value: a})
+	}
+	return c.args
+}

@@ -1,0 +1,195 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync/atomic"
+
+	"github.com/chancery-ca/chancery/authority"
+	"github.com/chancery-ca/chancery/internal/sqlstore"
+)
+
+// op is one call that writes. run may be called again after its transaction was rolled back.
+type op struct {
+	run   func(sqlstore.Tx) error
+	done  chan error // buffered
+	state atomic.Int32
+	err   error // of run, until the transaction has ended
+}
+
+const (
+	waiting int32 = iota
+	begun
+	withdrawn
+)
+
+// do has the writer run f in a transaction, and returns when the outcome is on the disk. A context that
+// ends withdraws what has not begun; what has begun is waited for, so that the caller knows.
+func (s *Store) do(ctx context.Context, f func(sqlstore.Tx) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	o := &op{run: f, done: make(chan error, 1)}
+	select {
+	case <-s.closing:
+		return authority.ErrClosed
+	default:
+	}
+	select {
+	case s.ops <- o:
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-s.closing:
+		return authority.ErrClosed
+	}
+	select {
+	case err := <-o.done:
+		return err
+	case <-ctx.Done():
+		if o.state.CompareAndSwap(waiting, withdrawn) {
+			return ctx.Err()
+		}
+	case <-s.done: // the writer ended: either it answered before, or it never saw o
+		if o.state.CompareAndSwap(waiting, withdrawn) {
+			return authority.ErrClosed
+		}
+	}
+	return <-o.done
+}
+
+// write is the writer: it takes what waits into one transaction, again and again.
+func (s *Store) write(c *conn, most int) {
+	defer close(s.done)
+	group := make([]*op, 0, most)
+	for n := 1; ; n++ {
+		select {
+		case <-s.closing:
+			s.err = s.shut(c)
+			return
+		case o := <-s.ops:
+			group = s.collect(append(group[:0], o), most)
+		}
+		commit(c, group)
+		clear(group)
+		if n%16 == 0 {
+			s.trim(c)
+		}
+	}
+}
+
+// walLimit is above what checkpoints of the usual kind let the log grow to.
+const walLimit = 24 << 20
+
+// trim empties the log when readers have kept it from starting over for too long: new ones no longer
+// need it after this, and those that still do are waited for. Failing is no harm, the next time may not.
+func (s *Store) trim(c *conn) {
+	if info, err := os.Stat(s.path + "-wal"); err == nil && info.Size() > walLimit {
+		c.Query("PRAGMA wal_checkpoint(TRUNCATE)", func(sqlstore.Row) error { return nil })
+	}
+}
+
+// collect adds what waits already to group, and drops what was withdrawn.
+func (s *Store) collect(group []*op, most int) []*op {
+	n := 0
+	for i := 0; i < len(group); i++ {
+		if group[i].state.CompareAndSwap(waiting, begun) {
+			group[n] = group[i]
+			n++
+		}
+		if len(group) < most {
+			select {
+			case o := <-s.ops:
+				group = append(group, o)
+			default:
+			}
+		}
+	}
+	return group[:n]
+}
+
+// commit runs group in one transaction and tells every caller. If that fails, each runs in one of its
+// own, so that what is wrong with one is not the others' fault.
+func commit(c *conn, group []*op) {
+	err := transact(c, group)
+	if err != nil && len(group) > 1 && !errors.Is(err, authority.ErrFull) {
+		for i := range group {
+			commit(c, group[i:i+1])
+		}
+		return
+	}
+	for _, o := range group {
+		if err != nil {
+			o.err = err
+		}
+		o.done <- o.err
+	}
+}
+
+// transact returns nil once every o.err is an answer and the transaction is on the disk.
+func transact(c *conn, group []*op) (err error) {
+	if len(group) == 0 {
+		return nil
+	}
+	defer func() {
+		if p := recover(); p != nil { // a callback of the caller's
+			err = fmt.Errorf("sqlite: panic while writing: %v", p)
+		}
+		if err != nil {
+			// Some errors have ended the transaction already, and then this one fails: no matter.
+			c.Exec("ROLLBACK")
+			err = translate(err)
+		}
+	}()
+	if _, err := c.Exec("BEGIN IMMEDIATE"); err != nil {
+		return err
+	}
+	for _, o := range group {
+		if o.err = o.run(c); o.err != nil && !sqlstore.IsDomain(o.err) {
+			return o.err
+		}
+	}
+	_, err = c.Exec("COMMIT")
+	return err
+}
+
+// shut answers what still waits, and closes everything.
+func (s *Store) shut(c *conn) error {
+	var errs []error
+	for range cap(s.readers) {
+		if r := <-s.readers; r != nil {
+			errs = append(errs, r.close())
+		}
+	}
+	errs = append(errs, c.close(), s.lock.release())
+	return errors.Join(errs...)
+}
+
+// read runs f on a connection that only reads.
+func (s *Store) read(ctx context.Context, f func(sqlstore.Tx) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	select {
+	case <-s.closing:
+		return authority.ErrClosed
+	default:
+	}
+	var c *conn
+	select {
+	case c = <-s.readers:
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-s.closing:
+		return authority.ErrClosed
+	}
+	defer func() { s.readers <- c }()
+	if c == nil {
+		var err error
+		if c, err = dial(dsn(s.path, "ro", "query_only(1)", "cache_size(-8192)")); err != nil {
+			return translate(err)
+		}
+	}
+	return translate(f(c))
+}

@@ -1,0 +1,313 @@
+package stepconfig
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/chancery-ca/chancery/provisioner"
+)
+
+// OwnFile is the name of the file beside ca.json that holds what ca.json cannot say.
+const OwnFile = "chancery.json"
+
+// File is what a ca.json says, checked as far as it can be without opening keys and certificates. It is
+// immutable after Load; paths in it are absolute, or relative to the working directory as Load's was.
+type File struct {
+	Path string // of ca.json
+	Base string // what step calls $STEPPATH: the folder that holds config, certs, secrets and templates
+
+	Address    string   // host:port to listen on; the host may be empty
+	DNSNames   []string // what clients call the CA: the names and IP addresses of its own certificate
+	CommonName string   // of its own certificate; default "Step Online CA"
+	TLS        TLS
+	DB         DB
+
+	Roots          []string // paths, PEM with one or more certificates each
+	FederatedRoots []string
+	Chain          string // path of the intermediate's certificate, and of what links it to the root
+	Key            string // path of the intermediate's private key, or a URI for the key manager
+
+	// Provisioners are those that are served, in the order of the file.
+	Provisioners []Provisioner
+
+	// Warnings are settings that were understood and have no effect, one sentence each.
+	Warnings []string
+
+	anyPort      bool
+	password     string
+	backdate     time.Duration // as authority.Validity has it: negative means none
+	limits       limits        // of provisioners that say nothing
+	policy       *names        // nil: none
+	provisioners []*spec
+	inventory    *node    // path of the inventory's JSON file; nil: none
+	top          *section // where settings stand, for faults found later
+}
+
+// Provisioner is what there is to tell about one.
+type Provisioner struct {
+	Type, Name string
+	// EncryptedKeys are the private keys of a JWK provisioner, the current one first, as compact JWEs;
+	// those that are kept elsewhere are left out.
+	EncryptedKeys []string
+}
+
+// DB is the db section.
+type DB struct {
+	Type   string // as the file says it; empty when there is none, which means memory
+	Source string
+	Path   string // of our SQLite file; empty for memory
+}
+
+// Load reads the ca.json at path, and chancery.json beside it where there is one. The error holds
+// every [Fault] of both.
+func Load(path string) (*File, error) {
+	b, err := read(path)
+	if err != nil {
+		return nil, err
+	}
+	ownPath := filepath.Join(filepath.Dir(path), OwnFile)
+	own, err := read(ownPath)
+	if errors.Is(err, fs.ErrNotExist) {
+		own, err = nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return parse(path, b, ownPath, own)
+}
+
+func read(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err == nil && info.Size() > maxFile {
+		return nil, &Fault{File: path, Reason: fmt.Sprintf("%d bytes are over the limit of %d", info.Size(), maxFile)}
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, &Fault{File: path, Reason: "cannot be read", Err: reason(err)}
+	}
+	return b, nil
+}
+
+// reason takes the path off an error of package os: the fault names it already.
+func reason(err error) error {
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		return e.Err
+	}
+	return err
+}
+
+func parse(path string, ca []byte, ownPath string, own []byte) (*File, error) {
+	n, err := parseJSON(path, ca)
+	if err != nil {
+		return nil, err
+	}
+	f := &File{Path: path, Base: base(path)}
+	var all faults
+	f.top = open(n, &all)
+	f.read(f.top)
+	if own != nil {
+		if o, err := parseJSON(ownPath, own); err != nil {
+			all.all = append(all.all, err)
+		} else {
+			f.readOwn(open(o, &all))
+		}
+	}
+	if err := all.err(); err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+// base is $STEPPATH: the parent of the folder "config", as step lays it out, or the file's own folder.
+func base(path string) string {
+	dir := filepath.Dir(path)
+	abs, err := filepath.Abs(dir)
+	if err == nil && filepath.Base(abs) == "config" {
+		return filepath.Dir(abs)
+	}
+	if err == nil {
+		return abs
+	}
+	return dir
+}
+
+// resolve makes a path absolute against the base. A URI, which belongs to a key manager, stays.
+func (f *File) resolve(path string) string {
+	if path == "" || filepath.IsAbs(path) {
+		return path
+	}
+	if i := strings.IndexByte(path, ':'); i > 1 { // one letter is a Windows drive
+		return path
+	}
+	return filepath.Join(f.Base, path)
+}
+
+func (f *File) warn(format string, args ...any) {
+	f.Warnings = append(f.Warnings, fmt.Sprintf(format, args...))
+}
+
+func (f *File) read(s *section) {
+	f.readIssuer(s)
+	f.readServer(s)
+	f.DB = f.readDB(s.section("db"))
+	f.TLS = readTLS(s.section("tls"))
+	f.readAuthority(s.section("authority"))
+	f.readSSH(s)
+	f.listProvisioners()
+	s.unsupported("certificate revocation lists are not served by this version", "crl")
+	s.unsupported("metrics are not served by this version", "metricsAddress", "monitoring")
+	s.close()
+}
+
+func (f *File) listProvisioners() {
+	for _, p := range f.provisioners {
+		if p.kind == "SSHPOP" {
+			continue
+		}
+		q := Provisioner{Type: p.kind, Name: p.name}
+		for _, k := range p.keys {
+			if k.encrypted != "" {
+				q.EncryptedKeys = append(q.EncryptedKeys, k.encrypted)
+			}
+		}
+		f.Provisioners = append(f.Provisioners, q)
+	}
+}
+
+// readIssuer reads who signs.
+func (f *File) readIssuer(s *section) {
+	if n := s.take("root"); n == nil {
+		s.faults.add(s.at("root"), "is missing")
+	} else if v, ok := n.value.(string); ok && v != "" {
+		f.Roots = []string{v}
+	} else if f.Roots = s.strings("root"); len(f.Roots) == 0 {
+		s.faults.add(n, "names no file")
+	}
+	f.FederatedRoots = s.strings("federatedRoots")
+	for _, list := range [][]string{f.Roots, f.FederatedRoots} {
+		for i := range list {
+			list[i] = f.resolve(list[i])
+		}
+	}
+	f.Chain = f.resolve(s.required("crt"))
+	f.Key = f.resolve(s.required("key"))
+	if f.password = s.str("password"); f.password != "" {
+		f.warn("password: the key's password stands in %s; a password file can be protected better", f.Path)
+	}
+	k := s.section("kms")
+	if t := strings.ToLower(k.str("type")); t != "" && t != "softkms" {
+		s.faults.add(k.at("type"), "%q is not supported by this version, only softkms is", t)
+	}
+	k.unsupported("is not a setting of softkms", "uri", "credentialsFile", "region", "profile", "pin", "managementKey")
+	k.close()
+}
+
+// readServer reads where and under which names to serve.
+func (f *File) readServer(s *section) {
+	f.Address = s.required("address")
+	if _, port, err := net.SplitHostPort(f.Address); f.Address != "" && (err != nil || port == "") {
+		s.faults.add(s.at("address"), "%q is not host:port", f.Address)
+	}
+	s.unsupported("a listener without TLS is not supported by this version", "insecureAddress")
+	f.DNSNames = s.strings("dnsNames")
+	if n := s.take("dnsNames"); n == nil || n.blank() {
+		s.faults.add(s.at("dnsNames"), "must list at least one name or IP address of the CA")
+	}
+	for i, name := range f.DNSNames {
+		if !isHost(name) {
+			s.faults.add(s.at("dnsNames"), "[%d]: %q is neither a DNS name nor an IP address", i, name)
+		}
+	}
+	if f.CommonName = s.str("commonName"); f.CommonName == "" {
+		f.CommonName = "Step Online CA"
+	}
+	l := s.section("logger")
+	if format := l.str("format"); format != "" && format != "json" {
+		f.warn("logger.format: %q has no effect, the log is written as JSON lines", format)
+	}
+	l.unsupported("is not supported by this version; the header is X-Request-Id", "traceHeader")
+	l.close()
+}
+
+func isHost(s string) bool {
+	n := provisioner.ParseNames([]string{s})
+	if len(n.IPs) == 1 {
+		_, err := netip.ParseAddr(s)
+		return err == nil
+	}
+	return len(n.DNS) == 1 && !strings.ContainsAny(s, " /:\\*@") && s == strings.TrimSpace(s)
+}
+
+// readDB chooses our file: step's stores keep their history in formats of their own.
+func (f *File) readDB(s *section) DB {
+	s.ignore("badgerFileLoadingMode", "valueDir", "database", "logger") // matters of stores that are not opened
+	if s.empty() {
+		s.close()
+		f.warn("db: there is none, so what was issued and which tokens are spent is forgotten at exit")
+		return DB{}
+	}
+	db := DB{Type: s.required("type"), Source: s.str("dataSource")}
+	switch strings.ToLower(db.Type) {
+	case "":
+	case "badger", "badgerv1", "badgerv2":
+		dir := f.resolve(s.required("dataSource"))
+		db.Path = filepath.Join(dir, sqliteFile)
+		if entries, err := os.ReadDir(dir); err == nil && slices.ContainsFunc(entries, notOurs) {
+			f.warnHistory(db.Path, dir)
+		}
+	case "bbolt":
+		file := f.resolve(s.required("dataSource"))
+		db.Path = filepath.Join(filepath.Dir(file), sqliteFile)
+		if _, err := os.Stat(file); err == nil {
+			f.warnHistory(db.Path, file)
+		}
+	case "mysql":
+		db.Path = filepath.Join(f.Base, "db", sqliteFile)
+		f.warnHistory(db.Path, "MySQL")
+	default:
+		s.faults.add(s.at("type"), "%q is not supported by this version", db.Type)
+	}
+	s.close()
+	return db
+}
+
+// warnHistory warns before the first start. Later there is history of our own, and what is in the other
+// place may come from a `step ca token --offline`.
+func (f *File) warnHistory(ours, theirs string) {
+	if _, err := os.Stat(ours); errors.Is(err, fs.ErrNotExist) {
+		f.warn("db: what step-ca kept in %s is not carried over: certificates it issued are known by their signature, and those it revoked are not known to be; records go to %s", theirs, ours)
+	}
+}
+
+func notOurs(e fs.DirEntry) bool { return !strings.HasPrefix(e.Name(), sqliteFile) }
+
+// readSSH accepts what step ca init --ssh writes: a CA for X.509 can start from such a folder.
+func (f *File) readSSH(s *section) {
+	t := s.section("templates")
+	sshTemplates := t.take("ssh")
+	t.ignore("data") // values for the SSH templates
+	t.close()
+	ssh := s.take("ssh")
+	var found []string
+	for _, n := range []*node{ssh, sshTemplates} {
+		if n != nil && !n.blank() {
+			found = append(found, n.path)
+		}
+	}
+	for _, p := range f.provisioners {
+		if p.kind == "SSHPOP" {
+			found = append(found, fmt.Sprintf("provisioner %q (SSHPOP)", p.name))
+		}
+	}
+	if len(found) > 0 {
+		f.warn("%s: SSH is not served by this version, X.509 is", strings.Join(found, ", "))
+	}
+}

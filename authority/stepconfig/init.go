@@ -1,0 +1,308 @@
+package stepconfig
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/hex"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/chancery-ca/chancery/authority"
+	"github.com/chancery-ca/chancery/internal/ceremony"
+	"github.com/chancery-ca/chancery/kms"
+	"github.com/chancery-ca/chancery/kms/softkms"
+	"github.com/chancery-ca/chancery/provisioner/jwk"
+)
+
+// InitOptions is what Init needs to know. Zero fields have the value in their comment.
+type InitOptions struct {
+	Dir         string   // the folder to make, $STEPPATH in step's words; required
+	Name        string   // of the whole: "<Name> Root CA", "<Name> Intermediate CA"; required
+	DNSNames    []string // what clients will call the CA; required
+	Address     string   // to listen on, host:port; default 127.0.0.1:9000
+	Provisioner string   // the first one's name; default "admin"
+
+	Password            []byte // of both keys; required
+	ProvisionerPassword []byte // of the provisioner's key; default Password
+
+	// KeepPassword writes Password to secrets/password, for starts without anybody at the keyboard.
+	KeepPassword bool
+}
+
+// Where things are in a folder, as step ca init lays them out.
+const (
+	configFile       = "config/ca.json"
+	defaultsFile     = "config/defaults.json"
+	rootFile         = "certs/root_ca.crt"
+	intermediateFile = "certs/intermediate_ca.crt"
+	rootKeyFile      = "secrets/root_ca_key"
+	intermediateKey  = "secrets/intermediate_ca_key"
+	passwordFile     = "secrets/password"
+	workDir          = ".chancery-init"
+)
+
+// life is that of root and intermediate: ten years, as step counts them.
+const life = 10 * 365 * 24 * time.Hour
+
+// ErrUnfinished is returned for a folder that another Init is making, or was making when it was
+// interrupted. Nothing was issued from such a folder, so it can be deleted.
+var ErrUnfinished = errors.New("a CA folder that was not finished")
+
+// Init makes the folder of a new CA, in the layout of step ca init, and loads it: root and intermediate
+// with P-256 keys, and one JWK provisioner. It never writes over anything. The folder gets its ca.json
+// last, whole, so either that is there and everything else with it, or the folder is not used.
+func Init(ctx context.Context, o InitOptions) (*File, error) {
+	dir, err := o.check()
+	if err != nil {
+		return nil, err
+	}
+	if err := vacant(dir); err != nil {
+		return nil, err
+	}
+	work := filepath.Join(dir, workDir)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("stepconfig: %w", err)
+	}
+	if err := os.Mkdir(work, 0o700); err != nil {
+		if errors.Is(err, os.ErrExist) {
+			return nil, unfinished(dir)
+		}
+		return nil, fmt.Errorf("stepconfig: %w", err)
+	}
+	if err := o.fill(ctx, work, dir); err != nil {
+		return nil, errors.Join(err, os.RemoveAll(work))
+	}
+	// From here on a crash leaves work behind, which is how vacant knows.
+	for _, d := range []string{"certs", "secrets", "templates", "db", "config"} {
+		if err := os.Rename(filepath.Join(work, d), filepath.Join(dir, d)); err != nil {
+			return nil, fmt.Errorf("stepconfig: %w", err)
+		}
+	}
+	if err := os.Remove(work); err != nil {
+		return nil, fmt.Errorf("stepconfig: %w", err)
+	}
+	return Load(filepath.Join(dir, filepath.FromSlash(configFile)))
+}
+
+func (o *InitOptions) check() (dir string, err error) {
+	if o.Address == "" {
+		o.Address = "127.0.0.1:9000"
+	}
+	if o.Provisioner == "" {
+		o.Provisioner = "admin"
+	}
+	if o.ProvisionerPassword == nil {
+		o.ProvisionerPassword = o.Password
+	}
+	var errs []error
+	add := func(format string, args ...any) { errs = append(errs, fmt.Errorf("stepconfig: "+format, args...)) }
+	if o.Dir == "" {
+		add("no folder")
+	}
+	if o.Name == "" {
+		add("the CA has no name")
+	}
+	if len(o.DNSNames) == 0 {
+		add("the CA has no DNS name or IP address")
+	}
+	for _, n := range o.DNSNames {
+		if !isHost(n) {
+			add("%q is neither a DNS name nor an IP address", n)
+		}
+	}
+	if _, port, err := net.SplitHostPort(o.Address); err != nil || port == "" {
+		add("address %q is not host:port", o.Address)
+	}
+	if len(o.Password) == 0 || len(o.ProvisionerPassword) == 0 {
+		add("the keys need a password")
+	}
+	dir, err = filepath.Abs(o.Dir)
+	return dir, errors.Join(append(errs, err)...)
+}
+
+// vacant makes sure that dir holds nothing of what Init makes.
+func vacant(dir string) error {
+	if _, err := os.Lstat(filepath.Join(dir, workDir)); err == nil {
+		return unfinished(dir)
+	}
+	for _, d := range []string{"config", "certs", "secrets", "templates", "db"} {
+		if _, err := os.Lstat(filepath.Join(dir, d)); err == nil {
+			return fmt.Errorf("stepconfig: %s holds %s already, but no CA is made over another", dir, d)
+		} else if !errors.Is(err, os.ErrNotExist) {
+			return fmt.Errorf("stepconfig: %w", err)
+		}
+	}
+	return nil
+}
+
+func unfinished(dir string) error {
+	return fmt.Errorf("stepconfig: %s: %w: if nobody is making it right now, delete it and start again; nothing was issued from it", dir, ErrUnfinished)
+}
+
+// fill writes everything below work, for a folder that will be called dir.
+func (o *InitOptions) fill(ctx context.Context, work, dir string) error {
+	for _, d := range []string{"config", "certs", "secrets", "templates", "db"} {
+		if err := os.Mkdir(filepath.Join(work, d), 0o700); err != nil {
+			return fmt.Errorf("stepconfig: %w", err)
+		}
+	}
+	write := func(name string, data []byte) error {
+		return create(filepath.Join(work, filepath.FromSlash(name)), data)
+	}
+	root, intermediate, err := o.certificates(ctx, work)
+	if err != nil {
+		return err
+	}
+	pub, encrypted, err := jwk.Generate(o.ProvisionerPassword)
+	if err != nil {
+		return fmt.Errorf("stepconfig: %w", err)
+	}
+	config, err := indent(o.config(dir, pub, encrypted))
+	if err != nil {
+		return err
+	}
+	defaults, err := indent(o.defaults(dir, root))
+	if err != nil {
+		return err
+	}
+	if o.KeepPassword {
+		err = write(passwordFile, append(append([]byte(nil), o.Password...), '\n'))
+	}
+	return errors.Join(err,
+		write(rootFile, encodePEM(root)), write(intermediateFile, encodePEM(intermediate)),
+		write(defaultsFile, defaults), write(configFile, config))
+}
+
+func (o *InitOptions) certificates(ctx context.Context, work string) (root, intermediate *x509.Certificate, err error) {
+	keys := softkms.New(softkms.Options{Password: func(context.Context, string) ([]byte, error) { return o.Password, nil }})
+	rootKey, err := keys.CreateKey(ctx, filepath.Join(work, filepath.FromSlash(rootKeyFile)), kms.ECDSAP256)
+	if err != nil {
+		return nil, nil, err
+	}
+	key, err := keys.CreateKey(ctx, filepath.Join(work, filepath.FromSlash(intermediateKey)), kms.ECDSAP256)
+	if err != nil {
+		return nil, nil, err
+	}
+	root, err = ceremony.SelfSign(ctx, ceremony.Root{Subject: o.subject("Root"), Life: life, MaxPathLen: 1}, rootKey)
+	if err != nil {
+		return nil, nil, err
+	}
+	ca, err := ceremony.New(ceremony.CA{Chain: []*x509.Certificate{root}, Signer: rootKey, Store: authority.NewMemory(), Life: life})
+	if err != nil {
+		return nil, nil, err
+	}
+	defer ca.Close()
+	csr, err := ceremony.Request(ctx, o.subject("Intermediate"), key)
+	if err != nil {
+		return nil, nil, err
+	}
+	c, err := ceremony.Sign(ctx, ca, csr, authority.When{})
+	if err != nil {
+		return nil, nil, fmt.Errorf("stepconfig: signing the intermediate: %w", err)
+	}
+	return root, c.Leaf, nil
+}
+
+func (o *InitOptions) subject(which string) pkix.Name {
+	return pkix.Name{Organization: []string{o.Name}, CommonName: o.Name + " " + which + " CA"}
+}
+
+// caJSON is a ca.json as step ca init writes it, member for member, so that step-ca starts from it too.
+type caJSON struct {
+	Root            string   `json:"root"`
+	FederatedRoots  []string `json:"federatedRoots"`
+	Crt             string   `json:"crt"`
+	Key             string   `json:"key"`
+	Address         string   `json:"address"`
+	InsecureAddress string   `json:"insecureAddress"`
+	DNSNames        []string `json:"dnsNames"`
+	Logger          struct {
+		Format string `json:"format"`
+	} `json:"logger"`
+	DB struct {
+		Type                  string `json:"type"`
+		DataSource            string `json:"dataSource"`
+		BadgerFileLoadingMode string `json:"badgerFileLoadingMode"`
+	} `json:"db"`
+	Authority struct {
+		Provisioners []any `json:"provisioners"`
+	} `json:"authority"`
+	TLS struct {
+		CipherSuites  []string `json:"cipherSuites"`
+		MinVersion    float64  `json:"minVersion"`
+		MaxVersion    float64  `json:"maxVersion"`
+		Renegotiation bool     `json:"renegotiation"`
+	} `json:"tls"`
+}
+
+func (o *InitOptions) config(dir string, key any, encrypted string) *caJSON {
+	at := func(name string) string { return filepath.Join(dir, filepath.FromSlash(name)) }
+	c := &caJSON{Root: at(rootFile), Crt: at(intermediateFile), Key: at(intermediateKey), Address: o.Address, DNSNames: o.DNSNames}
+	c.Logger.Format = "json"
+	c.DB.Type, c.DB.DataSource = "badgerv2", at("db")
+	c.Authority.Provisioners = []any{struct {
+		Type         string `json:"type"`
+		Name         string `json:"name"`
+		Key          any    `json:"key"`
+		EncryptedKey string `json:"encryptedKey"`
+	}{"JWK", o.Provisioner, key, encrypted}}
+	c.TLS.CipherSuites = []string{"TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256", "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256"}
+	c.TLS.MinVersion, c.TLS.MaxVersion = 1.2, 1.3
+	return c
+}
+
+// defaults is what the step CLI reads when STEPPATH is the folder.
+func (o *InitOptions) defaults(dir string, root *x509.Certificate) any {
+	return struct {
+		URL         string `json:"ca-url"`
+		Config      string `json:"ca-config"`
+		Fingerprint string `json:"fingerprint"`
+		Root        string `json:"root"`
+	}{URL(o.DNSNames[0], o.Address), filepath.Join(dir, filepath.FromSlash(configFile)), Fingerprint(root), filepath.Join(dir, filepath.FromSlash(rootFile))}
+}
+
+// URL is where a CA that listens on address is reached under a name. The port 443 is left out.
+func URL(name, address string) string {
+	_, port, _ := net.SplitHostPort(address)
+	host := net.JoinHostPort(name, port)
+	if port == "443" || port == "" {
+		host = host[:len(host)-len(port)-1]
+	}
+	return "https://" + host
+}
+
+// Fingerprint is what `step ca bootstrap --fingerprint` wants: SHA-256 of the certificate, in hex.
+func Fingerprint(c *x509.Certificate) string {
+	sum := sha256.Sum256(c.Raw)
+	return hex.EncodeToString(sum[:])
+}
+
+func encodePEM(c *x509.Certificate) []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Raw})
+}
+
+func indent(v any) ([]byte, error) {
+	b, err := json.MarshalIndent(v, "", "\t")
+	if err != nil {
+		return nil, fmt.Errorf("stepconfig: %w", err)
+	}
+	return append(b, '\n'), nil
+}
+
+// create writes a new file that only its owner may read, and makes it durable.
+func create(path string, data []byte) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return fmt.Errorf("stepconfig: %w", err)
+	}
+	_, err = f.Write(data)
+	return errors.Join(err, f.Sync(), f.Close())
+}

@@ -1,0 +1,103 @@
+package stepconfig
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/chancery-ca/chancery/authority/policy"
+)
+
+// names is a policy's section, and what it says. nil says nothing.
+type names struct {
+	*node
+	policy.Config
+}
+
+// readNames reads allow and deny. Its faults stand at the pattern that is wrong.
+func readNames(s *section) *names {
+	rules := func(key string) policy.Rules {
+		r := s.section(key)
+		defer r.close()
+		return policy.Rules{
+			DNS: r.strings("dns"), IP: r.strings("ip"), Email: r.strings("email"), URI: r.strings("uri"), CommonName: r.strings("cn"),
+		}
+	}
+	n := &names{s.node, policy.Config{Allow: rules("allow"), Deny: rules("deny"), AllowWildcards: s.boolean("allowWildcardNames")}}
+	s.close()
+	if _, err := policy.New(n.Config); err != nil {
+		s.patterns(err)
+	}
+	return n
+}
+
+// patterns reports what package policy found, each where it stands.
+func (s *section) patterns(err error) {
+	all := []error{err}
+	if j, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // errors.Join's own
+		all = j.Unwrap()
+	}
+	for _, err := range all {
+		if p, ok := errors.AsType[*policy.PatternError](err); ok {
+			s.faults.add(s.find(p.List), "pattern %.100q %s", p.Pattern, p.Reason)
+			continue
+		}
+		s.faults.wrap(s.node, err)
+	}
+}
+
+// find walks to a node below n by its path, and stops where there is nothing further.
+func (n *node) find(path string) *node {
+	want := join(n.path, path)
+	for {
+		next := n.below(want)
+		if next == nil {
+			return n
+		}
+		n = next
+	}
+}
+
+func (n *node) below(want string) *node {
+	list, _ := n.value.([]*node)
+	for _, k := range n.keys {
+		list = append(list, n.members[k])
+	}
+	for _, m := range list {
+		if rest := len(m.path); len(want) >= rest && want[:rest] == m.path && (len(want) == rest || want[rest] == '.' || want[rest] == '[') {
+			return m
+		}
+	}
+	return nil
+}
+
+// both joins the authority's policy with a provisioner's own: a name must pass each of them. Two allow
+// lists cannot be joined into one.
+func both(authority, own *names) (*policy.Policy, error) {
+	switch {
+	case authority == nil && own == nil:
+		return nil, nil
+	case own == nil:
+		return policy.New(authority.Config)
+	case authority == nil:
+		return policy.New(own.Config)
+	case !empty(own.Allow) && !empty(authority.Allow):
+		return nil, fmt.Errorf("has an allow list, and so has %s; only one of them can", authority.path)
+	}
+	c := policy.Config{Allow: own.Allow, Deny: union(own.Deny, authority.Deny), AllowWildcards: own.AllowWildcards && authority.AllowWildcards}
+	if empty(own.Allow) {
+		c.Allow = authority.Allow
+	}
+	return policy.New(c)
+}
+
+func empty(r policy.Rules) bool {
+	return len(r.DNS)+len(r.IP)+len(r.Email)+len(r.URI)+len(r.CommonName) == 0
+}
+
+func union(a, b policy.Rules) policy.Rules {
+	return policy.Rules{
+		DNS: slices.Concat(a.DNS, b.DNS), IP: slices.Concat(a.IP, b.IP), Email: slices.Concat(a.Email, b.Email),
+		URI: slices.Concat(a.URI, b.URI), CommonName: slices.Concat(a.CommonName, b.CommonName),
+	}
+}
