@@ -27,7 +27,8 @@ func (p *passage) decide(ctx context.Context) (string, *Error) {
 		return "", err
 	}
 	if p.s.Decide != nil {
-		if err := p.s.Decide(ctx, d); err != nil {
+		last := *d // what a callback writes there changes nothing
+		if err := p.s.Decide(ctx, &last); err != nil {
 			if e, ok := errors.AsType[*Error](err); ok {
 				c := *e
 				return "", &c

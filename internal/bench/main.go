@@ -1,0 +1,72 @@
+// Command bench measures what a certificate costs: signing and renewing over HTTPS against the durable
+// SQLite store, with the server in a process of its own, and in the same run the floor, which is the
+// bare cryptography of the same request. Absolute times differ between machines; the ratio is the
+// figure to compare.
+//
+//	go run ./internal/bench [-n 4000] [-c 32]
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"text/tabwriter"
+	"time"
+)
+
+func main() {
+	n := flag.Int("n", 4000, "requests per measurement")
+	c := flag.Int("c", 32, "concurrent clients")
+	rounds := flag.Int("rounds", 3, "measurements of each kind; the median is printed")
+	dir := flag.String("server", "", "run as the server in that folder (used by the program itself)")
+	profile := flag.String("cpuprofile", "", "write the server's CPU profile there")
+	flag.Parse()
+	var err error
+	if *dir != "" {
+		err = serve(context.Background(), *dir, *profile)
+	} else {
+		err = measure(*n, *c, *rounds, *profile)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func measure(n, clients, rounds int, profile string) error {
+	dir, err := os.MkdirTemp("", "bench")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	s, err := start(dir, profile)
+	if err != nil {
+		return err
+	}
+	defer s.stop()
+	l, err := newLoad(s, clients)
+	if err != nil {
+		return err
+	}
+	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(w, "operation\top/s\tserver CPU/op\tp50\tp99\tfloor\tratio\t")
+	for _, op := range []operation{l.sign(), l.renew()} {
+		var results []result
+		for range rounds {
+			r, err := l.run(op, n)
+			if err != nil {
+				return fmt.Errorf("%s: %w", op.name, err)
+			}
+			if r.floor, err = s.floor(op.name); err != nil {
+				return err
+			}
+			results = append(results, r)
+		}
+		r := median(results)
+		fmt.Fprintf(w, "%s\t%.0f\t%s\t%s\t%s\t%s\t%.2f\t\n", op.name, r.perSecond, round(r.cpu), round(r.p50), round(r.p99), round(r.floor), float64(r.cpu)/float64(r.floor))
+	}
+	return w.Flush()
+}
+
+func round(d time.Duration) time.Duration { return d.Round(time.Microsecond) }
