@@ -98,7 +98,7 @@ func (p *passage) settleValidity() *Error {
 	var begin, end time.Time
 	if p.old != nil {
 		begin = now.Add(-v.Backdate)
-		end = begin.Add(min(p.old.NotAfter.Sub(p.old.NotBefore), longest+v.Backdate))
+		end = begin.Add(min(p.length(v.Backdate), longest+v.Backdate))
 	} else {
 		from := now
 		if w := p.r.NotBefore; !w.IsZero() {
@@ -134,6 +134,18 @@ func (p *passage) settleValidity() *Error {
 		begin = g.NotBefore
 	}
 	return p.fitIssuer(begin, end)
+}
+
+// length is the whole life of the certificate to be had again. One that could not be backdated in full,
+// because its issuer was younger than that, gets back what it lacked.
+func (p *passage) length(backdate time.Duration) time.Duration {
+	length := p.old.NotAfter.Sub(p.old.NotBefore)
+	if r := p.oldRecord; r != nil {
+		if begun := r.ReservedAt.Truncate(time.Second).Sub(p.old.NotBefore); 0 <= begun && begun < backdate {
+			length += backdate - begun
+		}
+	}
+	return length
 }
 
 // fitIssuer keeps a leaf within the life of the chain that vouches for it.

@@ -51,7 +51,7 @@ func ExampleAuthority_Explain() {
 			fmt.Println(s.Step, s.Outcome)
 		}
 		if x.Err != nil {
-			fmt.Println(x.Err.Code, "-", x.Err.Reason)
+			fmt.Println(x.Err.Reason)
 		}
 	}
 	// Output:
@@ -63,7 +63,7 @@ func ExampleAuthority_Explain() {
 	// authenticate ok
 	// look up ok
 	// decide refused
-	// policy-dns - policy of the authority: dns name "db.prod.internal" is denied by "**.prod.internal"
+	// policy of the authority: cn name "db.prod.internal" is denied by "**.prod.internal"
 }
 
 // The inventory knows what a machine is called. A profile with an EntityRule takes the names from
@@ -120,8 +120,8 @@ func ExampleConfig_decide() {
 	// [db.internal]
 }
 
-// A provisioner of one's own is a function. This one knows two build agents by a secret, and lets each
-// have one name; what it does not know, it refuses.
+// A provisioner of one's own is a function. This one knows two build agents by a secret. Each gets the
+// one name that it may have, whatever its CSR says; what the function does not know, it refuses.
 func Example_provisioner() {
 	secrets := map[string]string{"agent-1.build.internal": "correct horse", "agent-2.build.internal": "battery staple"}
 	agents := provisioner.Func("agents", func(_ context.Context, r *provisioner.Request) (*provisioner.Grant, error) {
@@ -139,16 +139,18 @@ func Example_provisioner() {
 	})
 	ca := exampleCA(func(c *authority.Config) { c.Provisioners = []provisioner.Provisioner{agents} })
 
-	ctx, csr := context.Background(), exampleRequest("agent-1.build.internal").CSR
-	leaf := must(ca.Issue(ctx, &authority.Request{Provisioner: "agents", Token: "correct horse", CSR: csr})).Leaf
-	fmt.Println(leaf.DNSNames, leaf.NotAfter.Sub(leaf.NotBefore).Round(time.Hour))
-	for _, secret := range []string{"battery staple", "guess"} {
-		_, err := ca.Issue(ctx, &authority.Request{Provisioner: "agents", Token: secret, CSR: csr})
-		fmt.Println(authority.KindOf(err), err)
+	csr := exampleRequest("agent-1.build.internal").CSR
+	for _, secret := range []string{"correct horse", "battery staple", "guess"} {
+		c, err := ca.Issue(context.Background(), &authority.Request{Provisioner: "agents", Token: secret, CSR: csr})
+		if err != nil {
+			fmt.Println(authority.KindOf(err))
+			continue
+		}
+		fmt.Println(c.Leaf.DNSNames, c.Leaf.NotAfter.Sub(c.Leaf.NotBefore).Round(time.Hour))
 	}
 	// Output:
 	// [agent-1.build.internal] 1h0m0s
-	// authority: denied
+	// [agent-2.build.internal] 1h0m0s
 	// authority: unauthenticated
 }
 
