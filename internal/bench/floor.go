@@ -68,7 +68,7 @@ func floorOf(operation string) (time.Duration, error) {
 }
 
 func verifyRequest(token string, csr []byte, pub *ecdsa.PublicKey) error {
-	t, err := jose.ParseSigned(token, []jose.SignatureAlgorithm{jose.ES256})
+	t, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.ES256})
 	if err != nil {
 		return err
 	}
