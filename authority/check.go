@@ -84,7 +84,7 @@ func (p *passage) checkNames() *Error {
 // draft closes step 5: a serial, the bytes to be signed, and the record of them.
 func (p *passage) draft() (*draft, *Error) {
 	c, i := p.certificate, p.issuer
-	c.SerialNumber, c.SignatureAlgorithm = newSerial(), i.algorithm
+	c.SerialNumber, c.SignatureAlgorithm = newSerial(p.now), i.algorithm
 	tbs, err := tbsOf(c, i.cert, c.PublicKey)
 	if err != nil {
 		return nil, &Error{Kind: Internal, Step: StepCheck, Code: "encode", Reason: "the certificate cannot be encoded", Err: err}

@@ -104,7 +104,7 @@ func TestAssembleWantsTBS(t *testing.T) {
 func TestSerials(t *testing.T) {
 	seen := map[Serial]bool{}
 	for range 1000 {
-		n := newSerial()
+		n := newSerial(time.Now())
 		require.Positive(t, n.Sign())
 		require.Len(t, n.Bytes(), 16)
 		s := SerialOf(n)

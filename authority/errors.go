@@ -82,6 +82,8 @@ func fault(step Step, what string, err error) *Error {
 		e.Kind, e.Code = Unauthenticated, "spent"
 	case errors.Is(err, ErrNotFound):
 		e.Kind, e.Code = NotFound, "not-found"
+	case errors.Is(err, ErrCursor):
+		e.Kind, e.Code = BadRequest, "cursor"
 	case errors.Is(err, ErrRevoked), errors.Is(err, ErrExists), errors.Is(err, ErrState):
 		e.Kind, e.Code = Conflict, "conflict"
 	case isRetryable(err):

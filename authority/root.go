@@ -43,7 +43,7 @@ func SelfSign(ctx context.Context, r Root, s kms.Signer) (*x509.Certificate, err
 	}
 	begin := time.Now().Truncate(time.Second)
 	c := &x509.Certificate{
-		SerialNumber: newSerial(), Subject: r.Subject, SignatureAlgorithm: algorithm, SubjectKeyId: id,
+		SerialNumber: newSerial(time.Now()), Subject: r.Subject, SignatureAlgorithm: algorithm, SubjectKeyId: id,
 		NotBefore: begin.Add(-time.Minute), NotAfter: begin.Add(r.Life),
 		KeyUsage:              x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
 		BasicConstraintsValid: true, IsCA: true, MaxPathLen: r.MaxPathLen, MaxPathLenZero: r.MaxPathLen == 0,

@@ -2,7 +2,9 @@ package authority
 
 import (
 	"crypto/rand"
+	"encoding/binary"
 	"math/big"
+	"time"
 
 	"github.com/chancery-ca/chancery/provisioner"
 )
@@ -36,11 +38,14 @@ func (s Serial) Decimal() string {
 	return ""
 }
 
-// newSerial draws 126 random bits behind a leading 01, so that each serial is positive, has 16 octets
-// in DER, and the same length as every other (RFC 5280, section 4.1.2.2, wants at most 20).
-func newSerial() *big.Int {
+// newSerial returns a serial that nobody can guess: 88 random bits behind the second of its making. The
+// time makes serials rise, so that a store's index of them grows at its end instead of everywhere. The
+// first octet makes each one positive, of 16 octets in DER, and as long as every other (RFC 5280,
+// section 4.1.2.2, wants at most 20).
+func newSerial(now time.Time) *big.Int {
 	var b [16]byte
-	rand.Read(b[:]) // never fails since Go 1.24
-	b[0] = b[0]&0x3f | 0x40
+	rand.Read(b[5:]) // never fails since Go 1.24
+	binary.BigEndian.PutUint32(b[1:5], uint32(now.Unix()))
+	b[0] = 0x40
 	return new(big.Int).SetBytes(b[:])
 }

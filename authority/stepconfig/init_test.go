@@ -1,6 +1,7 @@
 package stepconfig_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/x509"
 	"encoding/json"
@@ -8,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"sync"
 	"testing"
 
 	"github.com/go-jose/go-jose/v4"
@@ -16,6 +18,7 @@ import (
 	"github.com/chancery-ca/chancery/authority"
 	"github.com/chancery-ca/chancery/authority/stepconfig"
 	"github.com/chancery-ca/chancery/kms"
+	"github.com/chancery-ca/chancery/kms/softkms"
 	"github.com/chancery-ca/chancery/provisioner"
 	"github.com/chancery-ca/chancery/provisioner/jwk"
 )
@@ -27,6 +30,69 @@ func initCA(t *testing.T) (*stepconfig.File, string) {
 	})
 	require.NoError(t, err)
 	return f, dir
+}
+
+// original is one folder for all tests that do not mind whose copy they have: keys under a password are
+// slow to make and to open, all the more under the race detector.
+var original = sync.OnceValue(func() (o struct {
+	dir string
+	key *jose.JSONWebKey // the provisioner's
+	err error
+}) {
+	if o.dir, o.err = os.MkdirTemp("", "stepconfig"); o.err != nil {
+		return o
+	}
+	ctx := context.Background()
+	f, err := stepconfig.Init(ctx, stepconfig.InitOptions{
+		Dir: o.dir, Name: "Test", DNSNames: []string{"localhost", "127.0.0.1"}, Password: []byte("hunter2"), KeepPassword: true,
+	})
+	if o.err = err; err != nil {
+		return o
+	}
+	b, err := os.ReadFile(f.Key)
+	if o.err = err; err != nil {
+		return o
+	}
+	key, err := softkms.Parse(b, func() ([]byte, error) { return []byte("hunter2"), nil })
+	if o.err = err; err != nil {
+		return o
+	}
+	if b, o.err = softkms.Marshal(key, nil); o.err != nil {
+		return o
+	}
+	if o.err = os.WriteFile(f.Key, b, 0o600); o.err != nil {
+		return o
+	}
+	o.key, o.err = jwk.Decrypt(f.Provisioners[0].EncryptedKeys[0], []byte("hunter2"))
+	return o
+})
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	os.RemoveAll(original().dir)
+	os.Exit(code)
+}
+
+// copyCA is initCA with the intermediate's key in the clear.
+func copyCA(t *testing.T) (f *stepconfig.File, dir string, key *jose.JSONWebKey) {
+	o := original()
+	require.NoError(t, o.err)
+	dir = filepath.Join(t.TempDir(), "ca")
+	require.NoError(t, os.CopyFS(dir, os.DirFS(o.dir)))
+	for _, name := range []string{"ca.json", "defaults.json"} {
+		path := filepath.Join(dir, "config", name)
+		b, err := os.ReadFile(path)
+		require.NoError(t, err)
+		from, err := json.Marshal(o.dir)
+		require.NoError(t, err)
+		to, err := json.Marshal(dir)
+		require.NoError(t, err)
+		b = bytes.ReplaceAll(b, from[:len(from)-1], to[:len(to)-1])
+		require.NoError(t, os.WriteFile(path, b, 0o600))
+	}
+	f, err := stepconfig.Load(filepath.Join(dir, "config", "ca.json"))
+	require.NoError(t, err)
+	return f, dir, o.key
 }
 
 func password(p string) func(context.Context, string) ([]byte, error) {
@@ -90,7 +156,7 @@ func certificate(t *testing.T, path string) *x509.Certificate {
 }
 
 func TestInitRefusesWhatIsThere(t *testing.T) {
-	_, dir := initCA(t)
+	_, dir, _ := copyCA(t)
 	before, err := os.ReadFile(filepath.Join(dir, "secrets", "root_ca_key"))
 	require.NoError(t, err)
 	_, err = stepconfig.Init(t.Context(), stepconfig.InitOptions{Dir: dir, Name: "Other", DNSNames: []string{"x"}, Password: []byte("x")})
@@ -120,7 +186,7 @@ func TestInitRefusesWhatIsThere(t *testing.T) {
 }
 
 func TestConfigIssues(t *testing.T) {
-	f, _ := initCA(t)
+	f, _, key := copyCA(t)
 	store, err := f.OpenStore(t.Context())
 	require.NoError(t, err)
 	defer store.Close()
@@ -142,8 +208,6 @@ func TestConfigIssues(t *testing.T) {
 	require.NoError(t, own.Leaf.VerifyHostname("127.0.0.1"))
 	require.Len(t, own.Certificate, 2)
 
-	key, err := jwk.Decrypt(f.Provisioners[0].EncryptedKeys[0], []byte("hunter2"))
-	require.NoError(t, err)
 	for _, audience := range []string{"https://localhost:9000/1.0/sign", "https://localhost/1.0/sign"} {
 		got, err := ca.Issue(t.Context(), &authority.Request{Token: token(t, key, audience), CSR: request(t, "db.internal")})
 		require.NoError(t, err)
