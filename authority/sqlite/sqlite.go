@@ -37,7 +37,10 @@ type Store struct {
 	readers chan *conn // as many as there may be; nil is one not opened yet
 }
 
-var _ authority.Store = (*Store)(nil)
+var (
+	_ authority.Store         = (*Store)(nil)
+	_ authority.SingleProcess = (*Store)(nil)
+)
 
 // SchemaError says that the file was made by a newer version of this module.
 type SchemaError = sqlstore.SchemaError

@@ -134,3 +134,6 @@ func (s *Store) Prune(ctx context.Context, p authority.Prune) (authority.Pruned,
 		}
 	}
 }
+
+// SingleProcess implements authority.SingleProcess: the lock keeps all other processes out.
+func (s *Store) SingleProcess() bool { return true }

@@ -162,7 +162,10 @@ func (f *File) read(s *section) {
 	f.readAuthority(s.section("authority"))
 	f.readSSH(s)
 	f.listProvisioners()
-	s.unsupported("certificate revocation lists are not served by this version", "crl")
+	crl := s.section("crl")
+	crl.unsupported("certificate revocation lists are not served by this version", "enabled")
+	crl.ignore("generateOnRevoke", "cacheDuration", "renewPeriod", "idpURL") // how, if it were enabled
+	crl.close()
 	s.unsupported("metrics are not served by this version", "metricsAddress", "monitoring")
 	s.close()
 }

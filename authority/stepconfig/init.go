@@ -191,7 +191,7 @@ func (o *InitOptions) certificates(ctx context.Context, work string) (root, inte
 	if err != nil {
 		return nil, nil, err
 	}
-	root, err = ceremony.SelfSign(ctx, ceremony.Root{Subject: o.subject("Root"), Life: life, MaxPathLen: 1}, rootKey)
+	root, err = authority.SelfSign(ctx, authority.Root{Subject: o.subject("Root"), Life: life, MaxPathLen: 1}, rootKey)
 	if err != nil {
 		return nil, nil, err
 	}

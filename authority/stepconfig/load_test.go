@@ -114,7 +114,7 @@ func TestLoadRefuses(t *testing.T) {
 		{"bad name", put("dnsNames", []any{"a b"}), "dnsNames", `"a b"`},
 		{"type", put("dnsNames", "localhost"), "dnsNames", "must be a list, is a string"},
 		{"kms", put("kms", map[string]any{"type": "awskms"}), "kms.type", "awskms"},
-		{"crl", put("crl", map[string]any{"enabled": true}), "crl", "not served"},
+		{"crl", put("crl", map[string]any{"enabled": true, "cacheDuration": "24h"}), "crl.enabled", "not served"},
 		{"metrics", put("metricsAddress", ":9090"), "metricsAddress", "not served"},
 		{"db", put("type", "postgresql", "db"), "db.type", "postgresql"},
 		{"tls version", put("minVersion", 1.1, "tls"), "tls.minVersion", "TLS 1.1"},
@@ -172,7 +172,7 @@ func TestLoadReportsAllFaultsAtOnce(t *testing.T) {
 	for _, f := range fs {
 		seen = append(seen, filepath.Base(f.File)+":"+f.Path)
 	}
-	require.ElementsMatch(t, []string{"ca.json:adress", "ca.json:crl", "ca.json:root", "chancery.json:what"}, seen)
+	require.ElementsMatch(t, []string{"ca.json:adress", "ca.json:crl.enabled", "ca.json:root", "chancery.json:what"}, seen)
 }
 
 func TestLoadFoldersThatCannotBeServed(t *testing.T) {

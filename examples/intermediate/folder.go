@@ -1,0 +1,105 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"unicode"
+
+	"github.com/chancery-ca/chancery/authority/stepconfig"
+	"github.com/chancery-ca/chancery/kms/softkms"
+)
+
+// folder is the CA on disk.
+type folder struct {
+	config       string // path of ca.json
+	passwordFile string // path, or empty: nobody said
+	made         bool   // by this start
+	log          *slog.Logger
+}
+
+// openFolder finds the CA's folder, or makes it.
+func openFolder(ctx context.Context, f *flags, log *slog.Logger) (*folder, error) {
+	c := &folder{config: f.config, passwordFile: f.passwordFile, log: log}
+	if c.config == "" {
+		c.config = filepath.Join(f.dir, "config", "ca.json")
+		if _, err := os.Stat(c.config); errors.Is(err, fs.ErrNotExist) {
+			if err := c.make(ctx, f); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if !c.made {
+		for _, name := range []string{"dns", "name"} {
+			if f.set[name] {
+				log.Warn("flag has no effect, the CA exists", "flag", "-"+name, "config", c.config)
+			}
+		}
+	}
+	if c.passwordFile == "" {
+		p := filepath.Join(filepath.Dir(filepath.Dir(c.config)), "secrets", "password")
+		if _, err := os.Stat(p); err == nil {
+			c.passwordFile = p
+		}
+	}
+	if c.passwordFile != "" {
+		if exposed, err := softkms.Exposed(c.passwordFile); err == nil && exposed {
+			log.Warn("the password file can be read or changed by others", "file", c.passwordFile, "advice", "chmod 600 "+c.passwordFile)
+		}
+	}
+	return c, nil
+}
+
+func (c *folder) make(ctx context.Context, f *flags) error {
+	password := []byte(rand.Text())
+	if c.passwordFile != "" {
+		var err error
+		if password, err = readPassword(c.passwordFile); err != nil {
+			return err
+		}
+	}
+	_, err := stepconfig.Init(ctx, stepconfig.InitOptions{
+		Dir: f.dir, Name: f.name, DNSNames: f.names(), Address: f.address,
+		Password: password, KeepPassword: c.passwordFile == "",
+	})
+	c.made = err == nil
+	return err
+}
+
+// load reads the configuration as it stands now.
+func (c *folder) load() (*stepconfig.File, error) {
+	f, err := stepconfig.Load(c.config)
+	if err != nil {
+		return nil, err
+	}
+	for _, w := range f.Warnings {
+		c.log.Warn("configuration", "note", w)
+	}
+	return f, nil
+}
+
+// password is nil without a password file, so that ca.json may have it.
+func (c *folder) password() func(context.Context, string) ([]byte, error) {
+	if c.passwordFile == "" {
+		return nil
+	}
+	return func(context.Context, string) ([]byte, error) { return readPassword(c.passwordFile) }
+}
+
+// readPassword takes off the newline that editors leave, as step does.
+func readPassword(path string) ([]byte, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	if b = bytes.TrimRightFunc(b, unicode.IsSpace); len(b) == 0 {
+		return nil, fmt.Errorf("the password file %s is empty", path)
+	}
+	return b, nil
+}
