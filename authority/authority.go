@@ -18,6 +18,7 @@ import (
 type Authority struct {
 	snapshot atomic.Pointer[snapshot]
 	store    Store // the same for the authority's whole life, whatever is reconfigured
+	alone    bool  // no other process has the store
 	started  time.Time
 	closed   atomic.Bool
 }
@@ -29,7 +30,7 @@ func New(c Config) (*Authority, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &Authority{store: c.Store, started: time.Now()}
+	a := &Authority{store: c.Store, alone: alone(c.Store), started: time.Now()}
 	a.snapshot.Store(s)
 	return a, nil
 }

@@ -119,11 +119,14 @@ type EntityRule struct {
 	Groups map[string][]string
 }
 
-// Binding ties a provisioner to profiles.
+// Binding ties a provisioner to profiles and narrows what it may have.
 type Binding struct {
 	Profile   string   // the one it uses
 	Profiles  []string // others that a request or a grant may name
 	RevokeAny bool     // its tokens may revoke any certificate, not just its own
+
+	// Policy judges names beside the authority's and the profile's. All of them have to agree.
+	Policy *policy.Policy
 }
 
 // Delivery is a sink that reads from the outbox, under a name that stays the same across restarts.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/chancery-ca/chancery/authority/policy"
@@ -177,7 +178,11 @@ func (p *passage) judgeNames(cn string, n provisioner.Names) *Error {
 	for _, c := range []struct {
 		whose  string
 		policy *policy.Policy
-	}{{"the authority", p.s.Policy}, {fmt.Sprintf("profile %q", p.profile.Name), p.profile.Policy}} {
+	}{
+		{"the authority", p.s.Policy},
+		{"profile " + strconv.Quote(p.profile.Name), p.profile.Policy},
+		{"provisioner " + strconv.Quote(p.provisioner.Name()), p.s.Bindings[p.provisioner.Name()].Policy},
+	} {
 		err := c.policy.Check(names)
 		if err == nil {
 			continue

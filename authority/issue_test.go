@@ -13,6 +13,7 @@ import (
 
 	"github.com/chancery-ca/chancery/authority"
 	"github.com/chancery-ca/chancery/authority/authoritytest"
+	"github.com/chancery-ca/chancery/authority/policy"
 	"github.com/chancery-ca/chancery/event"
 	"github.com/chancery-ca/chancery/kms"
 	"github.com/chancery-ca/chancery/provisioner"
@@ -257,5 +258,27 @@ func TestNoCredentialNoCertificate(t *testing.T) {
 			require.True(t, ok)
 		})
 	}
+	ca.Check()
+}
+
+// Authority, profile and provisioner each have a word, and all of them have to agree.
+func TestEveryPolicyMustAgree(t *testing.T) {
+	allow := func(patterns ...string) *policy.Policy {
+		p, err := policy.New(policy.Config{Allow: policy.Rules{DNS: patterns}})
+		require.NoError(t, err)
+		return p
+	}
+	ca := authoritytest.New(t, func(c *authority.Config) {
+		c.Policy = allow("**.internal")
+		c.Profiles = []authority.Profile{{Policy: allow("a.x.internal", "b.x.internal")}}
+		c.Bindings = map[string]authority.Binding{authoritytest.JWK: {Policy: allow("a.x.internal", "a.y.internal")}}
+	})
+	ca.Issue(signRequest(t, ca, "a.x.internal"))
+	for name, whose := range map[string]string{"a.y.internal": "profile", "b.x.internal": "provisioner", "a.example.com": "the authority"} {
+		_, err := ca.Try(signRequest(t, ca, name))
+		require.ErrorIs(t, err, authority.Denied)
+		require.ErrorContains(t, err, "policy of "+whose)
+	}
+	ca.Issue(&authority.Request{Provisioner: authoritytest.Local, Local: true, CSR: ca.CSR(newKey(t, kms.Ed25519), "b.x.internal")})
 	ca.Check()
 }

@@ -66,11 +66,27 @@ func (a *Authority) Run(ctx context.Context) error {
 // that a reservation older than this authority is nobody's.
 type SingleProcess interface{ SingleProcess() bool }
 
+// orphanedBefore is the moment before which reservations are surely nobody's when Run begins.
 func (a *Authority) orphanedBefore() time.Time {
-	if s, ok := a.store.(SingleProcess); ok && s.SingleProcess() {
+	if a.alone {
 		return a.started
 	}
 	return a.started.Add(-reconcileGrace)
+}
+
+// alone finds out whether a store is this process's alone, through whatever wraps it.
+func alone(s Store) bool {
+	for s != nil {
+		if p, ok := s.(SingleProcess); ok {
+			return p.SingleProcess()
+		}
+		u, ok := s.(interface{ Unwrap() Store })
+		if !ok {
+			break
+		}
+		s = u.Unwrap()
+	}
+	return false
 }
 
 // Reconcile abandons the reservations made before that moment, tells of each, and returns how many

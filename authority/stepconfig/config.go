@@ -126,7 +126,7 @@ func (f *File) addIdentity(c *authority.Config) {
 // a provisioner without claims and options.
 func (f *File) addDefault(c *authority.Config, all *faults) {
 	l := f.limits
-	p, err := both(f.policy, nil)
+	p, err := f.policy.compiled()
 	if err != nil {
 		all.wrap(f.policy.node, err)
 	}
@@ -143,8 +143,12 @@ func (f *File) addProvisioner(c *authority.Config, p *spec, all *faults) {
 		return // its faults are known
 	}
 	profile := authority.Profile{Name: p.name, Validity: p.limits.validity(f.backdate), NoMark: p.limits.noMark, Entity: p.own.entity}
-	if profile.Policy, err = both(f.policy, p.own.policy); err != nil {
+	binding := authority.Binding{Profile: p.name, RevokeAny: p.own.revokeAny}
+	if binding.Policy, err = p.own.policy.compiled(); err != nil {
 		all.wrap(p.own.policy.node, err)
+	}
+	if profile.Policy, err = f.policy.compiled(); err != nil {
+		all.wrap(f.policy.node, err)
 	}
 	if t := p.template; t != nil {
 		profile.TemplateData, profile.TemplateNames = t.data, true
@@ -154,7 +158,7 @@ func (f *File) addProvisioner(c *authority.Config, p *spec, all *faults) {
 	}
 	c.Provisioners = append(c.Provisioners, v)
 	c.Profiles = append(c.Profiles, profile)
-	c.Bindings[p.name] = authority.Binding{Profile: p.name, RevokeAny: p.own.revokeAny}
+	c.Bindings[p.name] = binding
 }
 
 // compile reads the template of a provisioner. Whoever writes ca.json is trusted with its names.

@@ -269,10 +269,10 @@ func TestOwnFile(t *testing.T) {
 	}
 
 	restricted := edit(t, "plain", put("policy", map[string]any{"x509": map[string]any{"allow": map[string]any{"dns": []any{"*.internal"}}}}, "authority"))
-	_, err = load(restricted, `{"provisioners": {"admin": {"policy": {"allow": {"dns": ["*.web.internal"]}}}}}`)
-	require.ErrorContains(t, err, "only one of them can")
-	_, err = load(restricted, `{"provisioners": {"admin": {"policy": {"deny": {"dns": ["*.web.internal"]}}}}}`)
+	f, err = load(restricted, `{"provisioners": {"admin": {"policy": {"allow": {"dns": ["*.web.internal"]}}}}}`)
 	require.NoError(t, err)
+	require.Equal(t, []string{"*.internal"}, f.policy.Allow.DNS, "both lists stand: a name must be in each")
+	require.Equal(t, []string{"*.web.internal"}, f.spec("admin").own.policy.Allow.DNS)
 }
 
 func TestURLs(t *testing.T) {

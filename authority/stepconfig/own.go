@@ -45,9 +45,6 @@ func (f *File) readRules(s *section) ownRules {
 	r := ownRules{revokeAny: s.boolean("revokeAny")}
 	if n := s.take("policy"); n != nil && !n.blank() {
 		r.policy = readNames(open(n, s.faults))
-		if _, err := both(f.policy, r.policy); err != nil {
-			s.faults.wrap(n, err)
-		}
 	}
 	e := s.section("entity")
 	r.entity = authority.EntityRule{Required: e.boolean("required"), Names: e.boolean("names")}

@@ -2,8 +2,6 @@ package stepconfig
 
 import (
 	"errors"
-	"fmt"
-	"slices"
 
 	"github.com/chancery-ca/chancery/authority/policy"
 )
@@ -71,33 +69,10 @@ func (n *node) below(want string) *node {
 	return nil
 }
 
-// both joins the authority's policy with a provisioner's own: a name must pass each of them. Two allow
-// lists cannot be joined into one.
-func both(authority, own *names) (*policy.Policy, error) {
-	switch {
-	case authority == nil && own == nil:
+// compiled returns the policy, nil when nothing was said. Its patterns are known to be good.
+func (n *names) compiled() (*policy.Policy, error) {
+	if n == nil {
 		return nil, nil
-	case own == nil:
-		return policy.New(authority.Config)
-	case authority == nil:
-		return policy.New(own.Config)
-	case !empty(own.Allow) && !empty(authority.Allow):
-		return nil, fmt.Errorf("has an allow list, and so has %s; only one of them can", authority.path)
 	}
-	c := policy.Config{Allow: own.Allow, Deny: union(own.Deny, authority.Deny), AllowWildcards: own.AllowWildcards && authority.AllowWildcards}
-	if empty(own.Allow) {
-		c.Allow = authority.Allow
-	}
-	return policy.New(c)
-}
-
-func empty(r policy.Rules) bool {
-	return len(r.DNS)+len(r.IP)+len(r.Email)+len(r.URI)+len(r.CommonName) == 0
-}
-
-func union(a, b policy.Rules) policy.Rules {
-	return policy.Rules{
-		DNS: slices.Concat(a.DNS, b.DNS), IP: slices.Concat(a.IP, b.IP), Email: slices.Concat(a.Email, b.Email),
-		URI: slices.Concat(a.URI, b.URI), CommonName: slices.Concat(a.CommonName, b.CommonName),
-	}
+	return policy.New(n.Config)
 }
