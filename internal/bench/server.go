@@ -28,7 +28,6 @@ import (
 	"github.com/chancery-ca/chancery/authority/httpapi"
 	"github.com/chancery-ca/chancery/authority/sqlite"
 	"github.com/chancery-ca/chancery/event"
-	"github.com/chancery-ca/chancery/internal/ceremony"
 	"github.com/chancery-ca/chancery/kms"
 	"github.com/chancery-ca/chancery/provisioner"
 	"github.com/chancery-ca/chancery/provisioner/jwk"
@@ -114,7 +113,7 @@ func newCA(ctx context.Context, dir string) (*authority.Config, jose.JSONWebKey,
 		keys[i] = k
 	}
 	none := jose.JSONWebKey{}
-	root, err := ceremony.SelfSign(ctx, ceremony.Root{Subject: pkix.Name{CommonName: "Bench Root CA"}, Life: 24 * time.Hour, MaxPathLen: 1}, kms.FromCrypto(keys[0]))
+	root, err := authority.SelfSign(ctx, authority.Root{Subject: pkix.Name{CommonName: "Bench Root CA"}, Life: 24 * time.Hour, MaxPathLen: 1}, kms.FromCrypto(keys[0]))
 	if err != nil {
 		return nil, none, err
 	}
