@@ -26,7 +26,7 @@ func intermediate() *x509.Certificate {
 // one token verified, one CSR parsed and verified, one signature, one check of it. For one that is had
 // again over an open mutual TLS connection: the last two.
 func floorOf(operation string) (time.Duration, error) {
-	const rounds = 400
+	const rounds = 1000
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return 0, err

@@ -20,13 +20,14 @@ func main() {
 	c := flag.Int("c", 32, "concurrent clients")
 	rounds := flag.Int("rounds", 3, "measurements of each kind; the median is printed")
 	dir := flag.String("server", "", "run as the server in that folder (used by the program itself)")
+	only := flag.String("only", "", "measure just that operation")
 	profile := flag.String("cpuprofile", "", "write the server's CPU profile there")
 	flag.Parse()
 	var err error
 	if *dir != "" {
 		err = serve(context.Background(), *dir, *profile)
 	} else {
-		err = measure(*n, *c, *rounds, *profile)
+		err = measure(*n, *c, *rounds, *only, *profile)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -34,7 +35,7 @@ func main() {
 	}
 }
 
-func measure(n, clients, rounds int, profile string) error {
+func measure(n, clients, rounds int, only, profile string) error {
 	dir, err := os.MkdirTemp("", "bench")
 	if err != nil {
 		return err
@@ -52,6 +53,9 @@ func measure(n, clients, rounds int, profile string) error {
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(w, "operation\top/s\tserver CPU/op\tp50\tp99\tfloor\tratio\t")
 	for _, op := range []operation{l.sign(), l.renew()} {
+		if only != "" && only != op.name {
+			continue
+		}
 		var results []result
 		for range rounds {
 			r, err := l.run(op, n)
