@@ -69,8 +69,7 @@ func (s *snapshot) claimant(token string) (provisioner.Provisioner, *Error) {
 	}
 	t, err := provisioner.ParseToken(token)
 	if err != nil {
-		e := refusedBy(err)
-		return nil, e
+		return nil, refusedBy(err)
 	}
 	for _, p := range s.Provisioners {
 		if c, ok := provisioner.As[provisioner.Claimer](p); ok && c.Claims(t) {

@@ -92,7 +92,7 @@ func (p *passage) draft() (*draft, *Error) {
 	key := sha256.Sum256(p.subjectPublicKeyInfo())
 	r := &Record{
 		Serial: SerialOf(c.SerialNumber), Status: Reserved, Operation: p.r.Operation, Issuer: i.Name, TBS: tbs,
-		NotBefore: c.NotBefore, NotAfter: c.NotAfter, Subject: p.grant.Subject, Names: p.decision.Names.Strings(),
+		NotBefore: c.NotBefore, NotAfter: c.NotAfter, Subject: p.grant.Subject, Names: provisioner.NamesOf(c).Strings(),
 		KeyID: hex.EncodeToString(key[:]), Provisioner: p.provisioner.Name(), Profile: p.profile.Name,
 		Identifiers: p.grant.Identifiers, RequestID: p.r.RequestID, ReservedAt: p.now,
 	}

@@ -68,7 +68,7 @@ type Issuer struct {
 // State says what an issuer may still do.
 type State int
 
-// The states of an issuer, in the order of its life.
+// The states of an issuer. Its life goes from pending over active and retiring to retired.
 const (
 	Active   State = iota // signs certificates
 	Pending               // known and published, does not sign yet

@@ -34,7 +34,7 @@ func (p *passage) decide(ctx context.Context) (string, *Error) {
 				c := *e
 				return "", &c
 			}
-			return "", &Error{Kind: Denied, Code: "decide", Reason: err.Error()}
+			return "", &Error{Kind: Denied, Code: "decide", Reason: err.Error(), Err: err}
 		}
 	}
 	return fmt.Sprintf("names %q, %s to %s", d.Names.Strings(), d.NotBefore.UTC().Format(time.RFC3339), d.NotAfter.UTC().Format(time.RFC3339)), nil

@@ -45,7 +45,7 @@ func (e *Error) Error() string {
 		s += string(e.Step) + ": "
 	}
 	s += e.Reason
-	if e.Err != nil {
+	if e.Err != nil && e.Err.Error() != e.Reason {
 		s += ": " + e.Err.Error()
 	}
 	return s
@@ -59,8 +59,11 @@ func (e *Error) Unwrap() []error {
 	return []error{e.Kind}
 }
 
-// KindOf returns the kind of err: Internal for an error that has none.
+// KindOf returns the kind of err: Internal for an error that has none, and no kind for nil.
 func KindOf(err error) Kind {
+	if err == nil {
+		return ""
+	}
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Kind
 	}
@@ -104,12 +107,11 @@ var kindOfRefusal = map[provisioner.Kind]Kind{
 func refusedBy(err error) *Error {
 	r, ok := errors.AsType[*provisioner.Refusal](err)
 	if !ok {
-		e := fault(StepAuthenticate, "the provisioner failed", err)
-		return e
+		return fault(StepAuthenticate, "the provisioner failed", err)
 	}
 	k, ok := kindOfRefusal[r.Kind]
 	if !ok {
 		k = Unauthenticated
 	}
-	return &Error{Kind: k, Step: StepAuthenticate, Code: r.Code, Reason: r.Reason, Err: err}
+	return &Error{Kind: k, Step: StepAuthenticate, Code: r.Code, Reason: r.Reason, Err: r.Err}
 }

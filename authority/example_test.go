@@ -63,7 +63,7 @@ func ExampleAuthority_Explain() {
 	// authenticate ok
 	// look up ok
 	// decide refused
-	// policy of the authority: cn name "db.prod.internal" is denied by "**.prod.internal"
+	// policy of the authority: common name "db.prod.internal" is denied by "**.prod.internal"
 }
 
 // The inventory knows what a machine is called. A profile with an EntityRule takes the names from

@@ -242,13 +242,15 @@ func TestEveryFaultOfAConfigAtOnce(t *testing.T) {
 	}
 }
 
+var errDislike = errors.New("we do not like it")
+
 func TestDecideHasTheLastWord(t *testing.T) {
 	var seen []string
 	ca := authoritytest.New(t, func(c *authority.Config) {
 		c.Decide = func(_ context.Context, d *authority.Decision) error {
 			seen = append(seen, d.Grant.Subject)
 			if d.Grant.Subject == "evil.internal" {
-				return errors.New("we do not like it")
+				return errDislike
 			}
 			return nil
 		}
@@ -256,6 +258,7 @@ func TestDecideHasTheLastWord(t *testing.T) {
 	old := ca.Issue(signRequest(t, ca, "good.internal")).Leaf
 	_, err := ca.Try(signRequest(t, ca, "evil.internal"))
 	requireRefused(t, err, authority.Denied, "decide")
+	require.ErrorIs(t, err, errDislike)
 	ca.Issue(renewal(old))
 	require.Equal(t, []string{"good.internal", "evil.internal", "good.internal"}, seen)
 	require.Len(t, ca.Events.OfType(event.RequestRefused), 1)

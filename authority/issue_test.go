@@ -17,6 +17,7 @@ import (
 	"github.com/chancery-ca/chancery/event"
 	"github.com/chancery-ca/chancery/kms"
 	"github.com/chancery-ca/chancery/provisioner"
+	"github.com/chancery-ca/chancery/template"
 )
 
 func newKey(t testing.TB, alg kms.Algorithm) crypto.Signer {
@@ -280,5 +281,15 @@ func TestEveryPolicyMustAgree(t *testing.T) {
 		require.ErrorContains(t, err, "policy of "+whose)
 	}
 	ca.Issue(&authority.Request{Provisioner: authoritytest.Local, Local: true, CSR: ca.CSR(newKey(t, kms.Ed25519), "b.x.internal")})
+	ca.Check()
+}
+
+// What a record says is in the certificate is what a search must find, not what was granted.
+func TestRecordHasTheCertificatesNames(t *testing.T) {
+	tpl, err := template.Parse("first", `{"subject": {{ toJson .Subject }}, "dnsNames": ["a.internal"]}`)
+	require.NoError(t, err)
+	ca := authoritytest.New(t, func(c *authority.Config) { c.Profiles = []authority.Profile{{Template: tpl}} })
+	got := ca.Issue(signRequest(t, ca, "a.internal", "b.internal"))
+	require.Equal(t, []string{"a.internal"}, got.Record.Names)
 	ca.Check()
 }

@@ -6,7 +6,6 @@ import (
 	"crypto/x509"
 	"encoding/asn1"
 	"errors"
-
 	"slices"
 
 	"golang.org/x/crypto/cryptobyte"

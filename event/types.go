@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// The types of events.
+// The types of events. Of certificates that are released or about to end, that have ended, and of CRLs,
+// an authority does not tell yet.
 const (
 	CertificateIssued   Type = "io.chancery.certificate.issued"
 	CertificateRenewed  Type = "io.chancery.certificate.renewed"

@@ -13,8 +13,8 @@ import (
 // provisioner does not know is refused with [NotAllowed]: silence is never consent. Authorize must be
 // safe for concurrent use and must not keep r.
 //
-// Abilities beyond this are small interfaces of their own ([Claimer], [Publisher]); a decorator that
-// has Unwrap() Provisioner lets [As] see through it.
+// Abilities beyond this are small interfaces of their own ([Claimer], [Marker], [Publisher]); a
+// decorator that has Unwrap() Provisioner lets [As] see through it.
 type Provisioner interface {
 	// Name is stable: it is written to the store with every certificate.
 	Name() string
@@ -41,8 +41,9 @@ func Operations() []Operation { return []Operation{X509Sign, X509Renew, X509Reke
 type Request struct {
 	Operation Operation
 
-	// Token is a compact JWS exactly as sent, unverified. Empty when the credential is a TLS client
-	// certificate or a caller in this process.
+	// Token is the credential exactly as sent, unverified: a compact JWS, unless the request named its
+	// provisioner, which may then take anything. Empty when the credential is a TLS client certificate
+	// or a caller in this process.
 	Token string
 
 	// Audiences are the URLs at which this authority serves Operation, as [MatchAudience] reads them.
@@ -88,6 +89,7 @@ func (r *Request) Time() time.Time {
 // Proof is the way in which possession of a certificate's key was shown.
 type Proof int
 
+// The ways, and the lack of one.
 const (
 	NoProof  Proof = iota // none, or the token is the only credential
 	TLSProof              // the certificate authenticated the TLS connection
@@ -100,7 +102,9 @@ type Grant struct {
 	// the template says otherwise, and is recorded with the certificate.
 	Subject string
 
-	// Names are the most the certificate may carry; the default template carries all of them.
+	// Names are the most the certificate may carry; the default template carries all of them, whatever
+	// the CSR asks for. A CSR that asks for something else is the provisioner's to refuse, as
+	// [GrantedNames] does.
 	Names Names
 
 	// AnyName lifts the bound of Names: every name in the CSR is granted. Policy still applies.

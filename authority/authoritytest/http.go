@@ -76,8 +76,8 @@ func (ca *CA) TokenFor(path, subject string, names ...string) string {
 	return token
 }
 
-// RenewToken makes the token with which step's clients renew a certificate that has expired. Its key
-// must be one of P-256, as those of this package are.
+// RenewToken makes the token with which step's clients renew a certificate that has expired. The
+// certificate's key must be on P-256, as those of this package are.
 func RenewToken(c *tls.Certificate, audience string) (string, error) {
 	var above []string
 	for _, der := range c.Certificate {

@@ -15,9 +15,9 @@ import (
 // TLSOptions is what the authority advises clients to configure; programs made with step-ca's Go client
 // follow it. The zero value is step-ca's: TLS 1.2 and 1.3, and for 1.2 the two suites of [TLSConfig].
 type TLSOptions struct {
-	CipherSuites  []string // names as in crypto/tls
-	MinVersion    float64  // 1.2
-	MaxVersion    float64  // 1.3
+	CipherSuites  []string // names as in crypto/tls; nil means those of [TLSConfig]
+	MinVersion    float64  // default 1.2
+	MaxVersion    float64  // default 1.3
 	Renegotiation bool
 }
 

@@ -143,6 +143,9 @@ type ruling struct {
 func (r ruling) allowed() bool { return r.outcome == listed || r.outcome == open }
 
 func (r ruling) reason(kind, name string) string {
+	if kind == kindCN {
+		kind = "common"
+	}
 	what := fmt.Sprintf("%s name %.253q", kind, name)
 	switch r.outcome {
 	case wildcard:

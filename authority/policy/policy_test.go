@@ -132,7 +132,7 @@ func TestCommonName(t *testing.T) {
 	p = mustNew(t, Config{Allow: Rules{DNS: []string{"*.ex.com"}}})
 	var d *Denial
 	require.ErrorAs(t, p.Check(name("cn", "Some CN")), &d)
-	require.Equal(t, Denial{Kind: "cn", Name: "Some CN", Code: "policy-cn", Reason: `cn name "Some CN" is not in any allow list`}, *d)
+	require.Equal(t, Denial{Kind: "cn", Name: "Some CN", Code: "policy-cn", Reason: `common name "Some CN" is not in any allow list`}, *d)
 
 	p = mustNew(t, Config{Allow: Rules{CommonName: []string{"bad.ex.com"}}, Deny: dns("bad.ex.com")})
 	require.Error(t, p.Check(name("cn", "bad.ex.com")), "its type's deny list counts")
@@ -203,7 +203,7 @@ func TestExplain(t *testing.T) {
 	p := mustNew(t, Config{Allow: dns("*.ex.com"), Deny: dns("b.ex.com")})
 	v := p.Explain(Names{CommonName: "a.ex.com", DNS: []string{"b.ex.com"}, IPs: []netip.Addr{netip.MustParseAddr("10.0.0.1")}})
 	require.Len(t, v, 3)
-	require.Equal(t, Verdict{Kind: "cn", Name: "a.ex.com", Allowed: true, Rule: "*.ex.com", Reason: `cn name "a.ex.com" is allowed by "*.ex.com"`}, v[0])
+	require.Equal(t, Verdict{Kind: "cn", Name: "a.ex.com", Allowed: true, Rule: "*.ex.com", Reason: `common name "a.ex.com" is allowed by "*.ex.com"`}, v[0])
 	require.Equal(t, "b.ex.com", v[1].Rule)
 	require.Equal(t, "10.0.0.1", v[2].Name)
 	require.False(t, v[1].Allowed || v[2].Allowed)

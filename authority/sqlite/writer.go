@@ -109,10 +109,11 @@ func (s *Store) collect(group []*op, most int) []*op {
 }
 
 // commit runs group in one transaction and tells every caller. If that fails, each runs in one of its
-// own, so that what is wrong with one is not the others' fault.
+// own, so that what is wrong with one is not the others' fault. A file that is full, or that another
+// program holds, is that for all of them, and waiting for it once is enough.
 func commit(c *conn, group []*op) {
 	err := transact(c, group)
-	if err != nil && len(group) > 1 && !errors.Is(err, authority.ErrFull) {
+	if err != nil && len(group) > 1 && !errors.Is(err, authority.ErrUnavailable) {
 		for i := range group {
 			commit(c, group[i:i+1])
 		}
