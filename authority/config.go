@@ -43,6 +43,10 @@ type Config struct {
 
 	Store Store // required
 
+	// ExpiryNotice is how long before its end a certificate is announced as expiring by Run; its end is
+	// then announced, too. Zero announces neither.
+	ExpiryNotice time.Duration
+
 	// Retention is how long records are kept after their certificates ended; zero keeps them for ever.
 	Retention time.Duration
 
@@ -82,6 +86,7 @@ type Profile struct {
 	Template     *template.Template // nil: template.Leaf()
 	TemplateData map[string]any     // further top-level values for the template
 	Validity     Validity
+	Keys         KeyRule
 	Issuer       string         // name; empty: the default issuer
 	Policy       *policy.Policy // beside the authority's own
 	Entity       EntityRule

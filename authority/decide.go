@@ -18,6 +18,9 @@ func (p *passage) decide(ctx context.Context) (string, *Error) {
 		Operation: p.r.Operation, Provisioner: p.provisioner.Name(), Profile: p.profile.Name, Grant: p.grant,
 		Entity: p.entity, CSR: p.r.CSR, Previous: p.old, RequestID: p.r.RequestID,
 	}
+	if err := p.profile.Keys.check(p.publicKey()); err != nil {
+		return "", err
+	}
 	if err := p.settleNames(); err != nil {
 		return "", err
 	}
@@ -183,6 +186,9 @@ func (p *passage) judgeNames(cn string, n provisioner.Names) *Error {
 		{"profile " + strconv.Quote(p.profile.Name), p.profile.Policy},
 		{"provisioner " + strconv.Quote(p.provisioner.Name()), p.s.Bindings[p.provisioner.Name()].Policy},
 	} {
+		if p.trace != nil && c.policy != nil {
+			p.trace.Policies = append(p.trace.Policies, PolicyTrace{c.whose, c.policy.Explain(names)})
+		}
 		err := c.policy.Check(names)
 		if err == nil {
 			continue

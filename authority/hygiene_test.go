@@ -135,3 +135,28 @@ func mustCSR(t testing.TB, key any, c *x509.CertificateRequest) *x509.Certificat
 	require.NoError(t, err)
 	return csr
 }
+
+func TestKeyRules(t *testing.T) {
+	for _, c := range []struct {
+		rule authority.KeyRule
+		key  kms.Algorithm
+		code string
+	}{
+		{authority.KeyRule{}, kms.RSA2048, ""},
+		{authority.KeyRule{MinRSABits: 3072}, kms.RSA2048, "key-size"},
+		{authority.KeyRule{MinRSABits: 3072}, kms.Ed25519, ""},
+		{authority.KeyRule{Curves: []elliptic.Curve{elliptic.P384()}}, kms.ECDSAP256, "key-curve"},
+		{authority.KeyRule{Curves: []elliptic.Curve{elliptic.P384()}}, kms.ECDSAP384, ""},
+		{authority.KeyRule{Algorithms: []x509.PublicKeyAlgorithm{x509.Ed25519}}, kms.ECDSAP256, "key-algorithm"},
+		{authority.KeyRule{Algorithms: []x509.PublicKeyAlgorithm{x509.Ed25519}}, kms.Ed25519, ""},
+	} {
+		ca := authoritytest.New(t, func(cfg *authority.Config) { cfg.Profiles = []authority.Profile{{Keys: c.rule}} })
+		_, err := ca.Try(&authority.Request{Provisioner: authoritytest.Local, Local: true, CSR: ca.CSR(newKey(t, c.key), "a.internal")})
+		if c.code == "" {
+			require.NoError(t, err)
+		} else {
+			requireRefused(t, err, authority.Denied, c.code)
+		}
+		ca.Check()
+	}
+}

@@ -274,6 +274,10 @@ func TestEveryPolicyMustAgree(t *testing.T) {
 		c.Profiles = []authority.Profile{{Policy: allow("a.x.internal", "b.x.internal")}}
 		c.Bindings = map[string]authority.Binding{authoritytest.JWK: {Policy: allow("a.x.internal", "a.y.internal")}}
 	})
+	x := ca.Authority.Explain(t.Context(), signRequest(t, ca, "a.x.internal"))
+	require.Nil(t, x.Err)
+	require.Len(t, x.Policies, 3)
+	require.Equal(t, "**.internal", x.Policies[0].Verdicts[0].Rule)
 	ca.Issue(signRequest(t, ca, "a.x.internal"))
 	for name, whose := range map[string]string{"a.y.internal": "profile", "b.x.internal": "provisioner", "a.example.com": "the authority"} {
 		_, err := ca.Try(signRequest(t, ca, name))

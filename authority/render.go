@@ -2,6 +2,7 @@ package authority
 
 import (
 	"context"
+	"crypto"
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/asn1"
@@ -54,7 +55,7 @@ func (p *passage) anew() (*x509.Certificate, *Error) {
 	if a := c.SignatureAlgorithm; a != x509.UnknownSignatureAlgorithm && a != p.issuer.algorithm {
 		return nil, refuse(Internal, "", "template", "the template asks for %s, and issuer %q signs with %s", a, p.issuer.Name, p.issuer.algorithm)
 	}
-	c.PublicKey = p.r.CSR.PublicKey
+	c.PublicKey = p.publicKey()
 	if c.NotBefore.IsZero() {
 		c.NotBefore = d.NotBefore
 	}
@@ -91,16 +92,13 @@ var (
 func (p *passage) again() *x509.Certificate {
 	old := p.old
 	c := &x509.Certificate{
-		RawSubject: old.RawSubject, Subject: old.Subject, PublicKey: old.PublicKey,
+		RawSubject: old.RawSubject, Subject: old.Subject, PublicKey: p.publicKey(),
 		NotBefore: p.decision.NotBefore, NotAfter: p.decision.NotAfter,
 		// What the extensions below say, for the checks; where both are set the extensions are signed.
 		KeyUsage: old.KeyUsage, ExtKeyUsage: old.ExtKeyUsage, UnknownExtKeyUsage: old.UnknownExtKeyUsage,
 		DNSNames: old.DNSNames, IPAddresses: old.IPAddresses, EmailAddresses: old.EmailAddresses, URIs: old.URIs,
 		BasicConstraintsValid: old.BasicConstraintsValid, IsCA: old.IsCA,
 		MaxPathLen: old.MaxPathLen, MaxPathLenZero: old.MaxPathLenZero,
-	}
-	if p.r.Operation == provisioner.X509Rekey {
-		c.PublicKey = p.r.CSR.PublicKey
 	}
 	for _, e := range old.Extensions {
 		if !e.Id.Equal(oidSubjectKeyID) && !e.Id.Equal(oidAuthorityKeyID) {
@@ -121,6 +119,13 @@ func (p *passage) mark() *Error {
 	}
 	p.certificate.ExtraExtensions = append(p.certificate.ExtraExtensions, e)
 	return nil
+}
+
+func (p *passage) publicKey() crypto.PublicKey {
+	if p.r.Operation == provisioner.X509Renew {
+		return p.old.PublicKey
+	}
+	return p.r.CSR.PublicKey
 }
 
 func (p *passage) subjectPublicKeyInfo() []byte {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/chancery-ca/chancery/authority/policy"
 	"github.com/chancery-ca/chancery/inventory"
 	"github.com/chancery-ca/chancery/provisioner"
 )
@@ -131,6 +132,7 @@ type Decision struct {
 // recorded.
 type Explanation struct {
 	Steps    []Trace
+	Policies []PolicyTrace // what each policy that was asked said of each name
 	Decision *Decision
 	Template *x509.Certificate // what would be signed; nil when refused
 	TBS      []byte            // its DER, with a serial made up for the occasion; nil when refused
@@ -142,4 +144,10 @@ type Trace struct {
 	Step    Step
 	Outcome string // "ok" or "refused"
 	Detail  string
+}
+
+// PolicyTrace is one policy's word on every name.
+type PolicyTrace struct {
+	Whose    string // "the authority", `profile "x"`, `provisioner "y"`
+	Verdicts []policy.Verdict
 }

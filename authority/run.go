@@ -14,14 +14,14 @@ const (
 	reconcileEvery = time.Minute
 	reconcileGrace = 5 * time.Minute // longer than any request can take from Reserve to Commit
 	pruneEvery     = 10 * time.Minute
+	noticeEvery    = time.Minute
 	issuersEvery   = 24 * time.Hour
-	issuerNotice   = 30 * 24 * time.Hour
 	slice          = 500
 )
 
 // Run does the authority's background work in the caller's goroutine until ctx ends, and returns its
 // error: it reconciles reservations that a crash left behind, prunes what may be forgotten, delivers
-// the outbox, and gives notice of issuers that are about to expire. Sinks that are added to or removed
+// the outbox, and gives notice of issuers and certificates that are about to expire. Sinks that are added to or removed
 // from the outbox by Reconfigure are taken up within a minute.
 func (a *Authority) Run(ctx context.Context) error {
 	var pumps sync.WaitGroup
@@ -32,12 +32,14 @@ func (a *Authority) Run(ctx context.Context) error {
 	a.Reconcile(ctx, a.orphanedBefore())
 	a.prune(ctx)
 	a.noticeIssuers(ctx)
+	announced := a.noticeCertificates(ctx, a.started.Add(-overlap), time.Now())
 	every := [...]struct {
 		period time.Duration
 		do     func(context.Context)
 	}{
 		{reconcileEvery, func(ctx context.Context) { a.Reconcile(ctx, time.Now().Add(-reconcileGrace)) }},
 		{pruneEvery, a.prune},
+		{noticeEvery, func(ctx context.Context) { announced = a.noticeCertificates(ctx, announced, time.Now()) }},
 		{issuersEvery, a.noticeIssuers},
 	}
 	next := [len(every)]time.Time{}
@@ -127,16 +129,6 @@ func (a *Authority) prune(ctx context.Context) {
 		}
 		if !done.More {
 			return
-		}
-	}
-}
-
-func (a *Authority) noticeIssuers(ctx context.Context) {
-	s := a.snapshot.Load()
-	for _, i := range s.issuers {
-		if left := time.Until(i.notAfter); i.State != Retired && left < issuerNotice {
-			s.log().WarnContext(ctx, "issuer is about to expire", "issuer", i.Name, "notAfter", i.notAfter)
-			a.tell(ctx, s, a.post(s, event.IssuerExpiring, i.Name, event.Issuer{Name: i.Name, Subject: i.cert.Subject.String(), NotAfter: i.notAfter}))
 		}
 	}
 }

@@ -7,8 +7,7 @@ import (
 	"time"
 )
 
-// The types of events. Of certificates that are released or about to end, that have ended, and of CRLs,
-// an authority does not tell yet.
+// The types of events. Of certificates released from hold and of CRLs an authority does not tell yet.
 const (
 	CertificateIssued   Type = "io.chancery.certificate.issued"
 	CertificateRenewed  Type = "io.chancery.certificate.renewed"
