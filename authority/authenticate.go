@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/chancery-ca/chancery/internal/x509lint"
 	"github.com/chancery-ca/chancery/provisioner"
@@ -41,14 +42,17 @@ func (p *passage) authenticate(ctx context.Context) (string, *Error) {
 	if g == nil {
 		return "", refuse(Internal, "", "no-grant", "provisioner %q said neither yes nor no", p.provisioner.Name())
 	}
-	if !proof.IsZero() {
-		g.Spend = proof
+	own := *g // the provisioner may hand out the same one again
+	if p.grant = &own; !proof.IsZero() {
+		own.Spend = proof
 	}
-	p.grant = g
+	if err := p.proveKey(); err != nil {
+		return "", err
+	}
 	if err := p.choose(); err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("provisioner %q, subject %q, profile %q, issuer %q", p.provisioner.Name(), g.Subject, p.profile.Name, p.issuer.Name), nil
+	return fmt.Sprintf("provisioner %q, subject %q, profile %q, issuer %q", p.provisioner.Name(), own.Subject, p.profile.Name, p.issuer.Name), nil
 }
 
 // judgeOf finds the provisioner that judges a credential for a new certificate.
@@ -79,29 +83,42 @@ func (s *snapshot) claimant(token string) (provisioner.Provisioner, *Error) {
 	return nil, refuse(Unauthenticated, StepAuthenticate, "provisioner", "no provisioner knows the token")
 }
 
-// checkCSR judges what a new key comes in. Its signature proves that whoever asks holds the key.
+// maxNames is how many names a CSR may ask for, as many as a certificate may have.
+const maxNames = 1000
+
+// checkCSR judges what a new key comes in, by all that costs little.
 func (p *passage) checkCSR() *Error {
-	if p.r.Operation == provisioner.X509Renew {
+	csr := p.r.CSR
+	switch {
+	case p.r.Operation == provisioner.X509Renew && csr != nil:
+		return refuse(BadRequest, "", "csr", "a renewal keeps the key, and takes no certificate request")
+	case p.r.Operation == provisioner.X509Renew:
 		return nil
-	}
-	if p.r.CSR == nil {
+	case csr == nil:
 		return refuse(BadRequest, "", "no-csr", "there is no certificate request")
+	case len(csr.DNSNames)+len(csr.IPAddresses)+len(csr.EmailAddresses)+len(csr.URIs) > maxNames:
+		return refuse(BadRequest, "", "too-many-names", "the certificate request asks for more than %d names", maxNames)
 	}
-	if err := x509lint.Request(p.r.CSR); err != nil {
+	if err := x509lint.RequestShape(csr); err != nil {
 		return unfit(err)
 	}
 	return nil
 }
 
-// unfit turns a finding of x509lint into an Error. A bad signature is the request's fault, everything
-// else is refused.
+// proveKey makes sure that whoever asks holds the new key. It comes after the credential was judged, so
+// that nobody without one makes us verify signatures of their choice.
+func (p *passage) proveKey() *Error {
+	if p.r.Operation != provisioner.X509Renew && p.r.CSR.CheckSignature() != nil {
+		return refuse(BadRequest, "", "csr-signature", "the CSR's signature does not verify")
+	}
+	return nil
+}
+
+// unfit turns a finding of x509lint into an Error.
 func unfit(err error) *Error {
 	e := &Error{Kind: Denied, Code: "unfit", Reason: err.Error()}
 	if f, ok := errors.AsType[*x509lint.Problem](err); ok {
 		e.Code, e.Reason = f.Code, f.Reason
-		if f.Code == "csr-signature" {
-			e.Kind = BadRequest
-		}
 	}
 	return e
 }
@@ -110,17 +127,19 @@ func unfit(err error) *Error {
 func (p *passage) choose() *Error {
 	b := p.s.Bindings[p.provisioner.Name()]
 	name := b.Profile
-	for _, asked := range []string{p.grant.Profile, p.r.Profile} {
-		if asked == "" || asked == b.Profile {
-			continue
-		}
-		if !slices.Contains(b.Profiles, asked) {
-			return refuse(Denied, "", "profile", "provisioner %q may not use profile %q", p.provisioner.Name(), asked)
-		}
-		name = asked
-	}
-	if p.oldRecord != nil && p.r.Profile == "" && p.grant.Profile == "" && slices.Contains(b.Profiles, p.oldRecord.Profile) {
+	switch {
+	case p.grant.Profile != "":
+		name = p.grant.Profile // the credential is for that one, whatever the request says
+	case p.oldRecord != nil && slices.Contains(b.Profiles, p.oldRecord.Profile):
 		name = p.oldRecord.Profile // what was issued under an allowed profile is renewed under it
+	case p.old == nil && p.r.Profile != "":
+		name = p.r.Profile
+	}
+	switch {
+	case name != b.Profile && !slices.Contains(b.Profiles, name):
+		return refuse(Denied, "", "profile", "provisioner %q may not use profile %q", p.provisioner.Name(), name)
+	case p.r.Profile != "" && p.r.Profile != name:
+		return refuse(Denied, "", "profile", "the certificate is to be of profile %q, not %q", name, p.r.Profile)
 	}
 	p.profile = p.s.profiles[name]
 	p.issuer = p.s.defaultIssuer()
@@ -167,15 +186,19 @@ func (p *passage) recognise(ctx context.Context, q *provisioner.Request) (provis
 // known returns the record of a certificate of ours that is in good standing, or nil for one that
 // another program issued under one of our issuers.
 func (a *Authority) known(ctx context.Context, s *snapshot, c *x509.Certificate) (*Record, *Error) {
+	if c.SerialNumber == nil || len(s.issuersOf(c)) == 0 {
+		return nil, refuse(Unauthenticated, "", "foreign", "the certificate is not one of ours")
+	}
 	r, err := a.store.Certificate(ctx, SerialOf(c.SerialNumber))
 	switch {
 	case errors.Is(err, ErrNotFound):
-		i := s.issuerOf(c)
-		if i == nil || i.cert.CheckSignature(c.SignatureAlgorithm, c.RawTBSCertificate, c.Signature) != nil {
+		switch {
+		case s.signerOf(c) == nil:
 			return nil, refuse(Unauthenticated, "", "foreign", "the certificate is not one of ours")
-		}
-		if c.IsCA {
+		case c.IsCA:
 			return nil, refuse(Denied, "", "ca", "a CA certificate is not renewed here")
+		case time.Now().After(c.NotAfter): // it may be one of those whose records, revocation and all, are pruned
+			return nil, refuse(Unauthenticated, "", "expired", "certificate expired on %s", c.NotAfter.UTC().Format(time.RFC3339))
 		}
 		return nil, nil
 	case err != nil:
@@ -193,18 +216,19 @@ func (a *Authority) known(ctx context.Context, s *snapshot, c *x509.Certificate)
 // provisionerOf finds who judges a certificate today: the one in its record, or, for one without, the
 // one in its mark.
 func (s *snapshot) provisionerOf(c *x509.Certificate, r *Record) (provisioner.Provisioner, *Error) {
-	if r != nil {
-		if p := s.provisioners[r.Provisioner]; p != nil {
-			return p, nil
-		}
-		return nil, refuse(Unauthenticated, "", "provisioner", "provisioner %q, which issued the certificate, is gone", r.Provisioner)
-	}
-	name, m, ok := provisioner.MarkOf(c)
-	if !ok {
+	name, m, marked := provisioner.MarkOf(c)
+	switch {
+	case r != nil:
+		marked, name = marked && name == r.Provisioner, r.Provisioner
+	case !marked:
 		return nil, refuse(Unauthenticated, "", "provisioner", "the certificate does not say who let it be issued")
 	}
 	if p := s.provisioners[name]; p != nil {
-		if k, ok := provisioner.As[provisioner.Marker](p); ok && k.Marked(m) {
+		k, ok := provisioner.As[provisioner.Marker](p)
+		switch {
+		case r != nil && (!ok || !marked): // the record is enough
+			return p, nil
+		case ok && k.Marked(m): // the key that let it be issued is still the provisioner's
 			return p, nil
 		}
 	}

@@ -17,8 +17,8 @@ import (
 // judged by one immutable snapshot of its configuration, taken when a request begins.
 type Authority struct {
 	snapshot atomic.Pointer[snapshot]
-	store    Store // the same for the authority's whole life, whatever is reconfigured
-	alone    bool  // no other process has the store
+	store    Store     // the same for the authority's whole life, whatever is reconfigured
+	orphans  time.Time // reservations before this are nobody's
 	started  time.Time
 	closed   atomic.Bool
 }
@@ -30,7 +30,8 @@ func New(c Config) (*Authority, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &Authority{store: c.Store, alone: alone(c.Store), started: time.Now()}
+	now := time.Now()
+	a := &Authority{store: c.Store, orphans: orphanedBefore(c.Store, now), started: now}
 	a.snapshot.Store(s)
 	return a, nil
 }
@@ -39,11 +40,13 @@ func New(c Config) (*Authority, error) {
 // nothing and returns what is wrong. Requests under way end by the rules they began with. The store
 // cannot be exchanged: c.Store must be the authority's own, or nil.
 func (a *Authority) Reconfigure(ctx context.Context, c Config) error {
-	old := a.snapshot.Load()
+	old, err := a.begin()
+	if err != nil {
+		return err
+	}
 	if c.Store == nil {
 		c.Store = a.store
 	}
-	var err error
 	if c.Store != a.store {
 		err = errors.New("authority: the store cannot be exchanged while running")
 	}
@@ -64,7 +67,8 @@ func (a *Authority) Reconfigure(ctx context.Context, c Config) error {
 	return nil
 }
 
-// Close makes every later call fail with [ErrClosed]. It closes nothing that the authority was handed.
+// Close makes every later request fail with [ErrClosed]. What it was configured with can still be read.
+// It closes nothing that the authority was handed.
 func (a *Authority) Close() error {
 	a.closed.Store(true)
 	return nil
@@ -110,6 +114,9 @@ func (a *Authority) Provisioners() []provisioner.Provisioner {
 
 // Certificate returns the record of a serial. An unknown one is of kind [NotFound].
 func (a *Authority) Certificate(ctx context.Context, s Serial) (*Record, error) {
+	if _, err := a.begin(); err != nil {
+		return nil, err
+	}
 	r, err := a.store.Certificate(ctx, s)
 	if err != nil {
 		return nil, fault("", "looking up "+string(s), err)
@@ -119,6 +126,9 @@ func (a *Authority) Certificate(ctx context.Context, s Serial) (*Record, error) 
 
 // Certificates returns records, a page at a time.
 func (a *Authority) Certificates(ctx context.Context, q Query) (*Page, error) {
+	if _, err := a.begin(); err != nil {
+		return nil, err
+	}
 	p, err := a.store.List(ctx, q)
 	if err != nil {
 		return nil, fault("", "listing certificates", err)

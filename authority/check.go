@@ -7,6 +7,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/asn1"
 	"encoding/hex"
+	"errors"
 	"slices"
 	"time"
 
@@ -17,7 +18,7 @@ import (
 var oidSubjectAltName = asn1.ObjectIdentifier{2, 5, 29, 17}
 
 // check is step 5: is what was rendered what was allowed, and would it be valid?
-func (p *passage) check(context.Context) (string, *Error) {
+func (p *passage) check(ctx context.Context) (string, *Error) {
 	c, d := p.certificate, &p.decision
 	if err := p.checkNames(); err != nil {
 		return "", err
@@ -38,10 +39,30 @@ func (p *passage) check(context.Context) (string, *Error) {
 	if err := x509lint.Subject(c.Subject); err != nil {
 		return "", unfit(err)
 	}
+	if c.Subject.CommonName == p.issuer.cert.Subject.CommonName && c.Subject.String() == p.issuer.cert.Subject.String() {
+		return "", refuse(Denied, "", "subject", "a certificate cannot have its issuer's own name")
+	}
 	if err := p.issuer.rules.Check(p.asRead(), p.now); err != nil {
 		return "", unfit(err)
 	}
-	return "", nil
+	return "", p.lastWord(ctx)
+}
+
+// lastWord asks the program's own rule, once everything else has allowed what is to be signed.
+func (p *passage) lastWord(ctx context.Context) *Error {
+	if p.s.Decide == nil {
+		return nil
+	}
+	err := p.s.Decide(ctx, p.decision.clone())
+	if err == nil {
+		return nil
+	}
+	if e, ok := errors.AsType[*Error](err); ok {
+		c := *e
+		c.Step = StepDecide
+		return &c
+	}
+	return &Error{Kind: Denied, Step: StepDecide, Code: "decide", Reason: err.Error(), Err: err}
 }
 
 // asRead returns the certificate in the form that x509lint reads. One that is had again carries its
@@ -60,13 +81,23 @@ func (p *passage) asRead() *x509.Certificate {
 func (p *passage) checkNames() *Error {
 	c, d := p.certificate, &p.decision
 	names := provisioner.NamesOf(c)
-	added := names.Without(d.Names).Strings()
-	if p.old == nil && slices.ContainsFunc(c.ExtraExtensions, func(e pkix.Extension) bool { return e.Id.Equal(oidSubjectAltName) }) {
-		added = append(added, "names of other types") // otherName and the like, which no grant can hold
+	if p.old != nil {
+		return nil // it is what was issued before, and was judged again in step 3
 	}
-	cn := c.Subject.CommonName
+	cn, mail, err := subjectNames(c)
+	if err != nil {
+		return err
+	}
+	added := names.Without(d.Names).Strings()
 	if cn != "" && cn != p.commonName() && !names.Contains(cn) {
 		added = append(added, cn)
+	}
+	if m := (provisioner.Names{Emails: mail}).Without(names).Strings(); len(m) > 0 {
+		added, names.Emails = append(added, m...), append(names.Emails, m...)
+	}
+	others := slices.ContainsFunc(c.ExtraExtensions, func(e pkix.Extension) bool { return e.Id.Equal(oidSubjectAltName) })
+	if others { // otherName and the like, which no grant can hold and no policy can judge
+		added = append(added, "names of other types")
 	}
 	if len(added) == 0 {
 		return nil
@@ -77,8 +108,44 @@ func (p *passage) checkNames() *Error {
 	if p.profile.Entity.Names {
 		return refuse(Denied, "", "entity-names", "the template adds %q, which is no name of %q", added[0], p.entity.ID)
 	}
+	if others && (!p.s.Policy.Empty() || !p.profile.Policy.Empty() || !p.s.Bindings[p.provisioner.Name()].Policy.Empty() || p.profile.Entity.Groups != nil) {
+		return refuse(Denied, "", "names", "the template adds names of other types, which the policy cannot judge")
+	}
 	d.Names = names
 	return p.judgeNames(cn, names)
+}
+
+var (
+	oidCommonName   = asn1.ObjectIdentifier{2, 5, 4, 3}
+	oidEmailAddress = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 1}
+)
+
+// subjectNames returns the common name and the e-mail addresses of a subject as it will be encoded. A
+// second common name is refused: relying parties differ in which one they read.
+func subjectNames(c *x509.Certificate) (cn string, mail []string, _ *Error) {
+	rdns := c.Subject.ToRDNSequence()
+	if len(c.RawSubject) > 0 {
+		rdns = nil
+		if rest, err := asn1.Unmarshal(c.RawSubject, &rdns); err != nil || len(rest) > 0 {
+			return "", nil, refuse(Denied, "", "subject", "the template's subject cannot be read")
+		}
+	}
+	seen := false
+	for _, rdn := range rdns {
+		for _, a := range rdn {
+			s, _ := a.Value.(string)
+			switch {
+			case a.Type.Equal(oidCommonName):
+				if seen {
+					return "", nil, refuse(Denied, "", "subject", "the template makes a subject with two common names")
+				}
+				cn, seen = s, true
+			case a.Type.Equal(oidEmailAddress):
+				mail = append(mail, provisioner.ParseNames([]string{s}).Strings()...)
+			}
+		}
+	}
+	return cn, mail, nil
 }
 
 // draft closes step 5: a serial, the bytes to be signed, and the record of them.
@@ -94,7 +161,7 @@ func (p *passage) draft() (*draft, *Error) {
 		Serial: SerialOf(c.SerialNumber), Status: Reserved, Operation: p.r.Operation, Issuer: i.Name, TBS: tbs,
 		NotBefore: c.NotBefore, NotAfter: c.NotAfter, Subject: p.grant.Subject, Names: provisioner.NamesOf(c).Strings(),
 		KeyID: hex.EncodeToString(key[:]), Provisioner: p.provisioner.Name(), Profile: p.profile.Name,
-		Identifiers: p.grant.Identifiers, RequestID: p.r.RequestID, ReservedAt: p.now,
+		Identifiers: p.grant.Identifiers, RequestID: p.r.RequestID,
 	}
 	if p.entity != nil {
 		r.Entity = p.entity.ID

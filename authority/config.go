@@ -35,8 +35,9 @@ type Config struct {
 
 	Policy *policy.Policy // names that may be issued at all; nil allows what the grant allows
 
-	// Decide has the last word on every issuance after everything else allowed it: an error refuses. An
-	// *Error is returned to the caller as it is; any other becomes Denied with the error's text.
+	// Decide has the last word on every issuance, when everything else has allowed what is to be signed: an
+	// error refuses. An *Error is returned to the caller as it is; any other becomes Denied with the
+	// error's text. What it writes into d changes nothing.
 	Decide func(ctx context.Context, d *Decision) error
 
 	Inventory inventory.Inventory // nil: nothing is looked up
@@ -51,7 +52,7 @@ type Config struct {
 	Retention time.Duration
 
 	Sinks  []event.Sink // told in process after the fact; their errors are logged
-	Outbox []Delivery   // must not miss an event; names must differ
+	Outbox []Delivery   // must not miss an event, refusals of unknown callers apart; names must differ
 
 	Logger *slog.Logger // nil discards
 }

@@ -12,7 +12,7 @@ import (
 )
 
 // decide is step 3: may this be issued?
-func (p *passage) decide(ctx context.Context) (string, *Error) {
+func (p *passage) decide(context.Context) (string, *Error) {
 	d := &p.decision
 	*d = Decision{
 		Operation: p.r.Operation, Provisioner: p.provisioner.Name(), Profile: p.profile.Name, Grant: p.grant,
@@ -29,16 +29,6 @@ func (p *passage) decide(ctx context.Context) (string, *Error) {
 	}
 	if err := p.judgeNames(p.commonName(), d.Names); err != nil {
 		return "", err
-	}
-	if p.s.Decide != nil {
-		last := *d // what a callback writes there changes nothing
-		if err := p.s.Decide(ctx, &last); err != nil {
-			if e, ok := errors.AsType[*Error](err); ok {
-				c := *e
-				return "", &c
-			}
-			return "", &Error{Kind: Denied, Code: "decide", Reason: err.Error(), Err: err}
-		}
 	}
 	return fmt.Sprintf("names %q, %s to %s", d.Names.Strings(), d.NotBefore.UTC().Format(time.RFC3339), d.NotAfter.UTC().Format(time.RFC3339)), nil
 }
@@ -62,6 +52,9 @@ func (p *passage) settleNames() *Error {
 	switch {
 	case p.old != nil:
 		d.Names = provisioner.NamesOf(p.old)
+		if gone := d.Names.Without(p.grant.Names).Strings(); len(gone) > 0 && !p.grant.AnyName && !p.profile.Entity.Names {
+			return refuse(Denied, "", "names", "%q is no longer granted", gone[0])
+		}
 	case p.grant.AnyName:
 		d.Names = provisioner.NamesOfCSR(p.r.CSR)
 	default:
@@ -75,7 +68,11 @@ func (p *passage) settleNames() *Error {
 		return &Error{Kind: Internal, Code: "inventory", Reason: fmt.Sprintf("the inventory's names of %q cannot be read", p.entity.ID), Err: err}
 	}
 	if p.old != nil {
-		if gone := d.Names.Without(own).Strings(); len(gone) > 0 {
+		gone := d.Names.Without(own).Strings()
+		if cn := p.old.Subject.CommonName; cn != "" && !own.Contains(cn) {
+			gone = append(gone, cn)
+		}
+		if len(gone) > 0 {
 			return refuse(Denied, "", "entity-names", "%q is no longer a name of %q", gone[0], p.entity.ID)
 		}
 		return nil
@@ -119,6 +116,8 @@ func (p *passage) settleValidity() *Error {
 		switch life := end.Sub(from); {
 		case !end.After(from) || !end.After(now):
 			return refuse(BadRequest, "", "validity", "the certificate would end before it begins")
+		case from.After(now.Add(longest)) || from.Before(now.Add(-max(v.Backdate, provisioner.Leeway))):
+			return refuse(Denied, "", "validity-begin", "a certificate cannot begin on %s", from.UTC().Format(time.RFC3339))
 		case !p.r.NotAfter.IsZero() && life < v.Min:
 			return refuse(Denied, "", "validity-short", "%s is shorter than the minimum of %s", life, v.Min)
 		case life > longest+v.Backdate:

@@ -25,8 +25,12 @@ type draft struct {
 	used      atomic.Bool
 }
 
-// settling bounds what is done about a certificate after its signature, when the caller may be gone.
-const settling = 15 * time.Second
+// patience is how long a signer may take. settling bounds what is done about a certificate after its
+// signature, when the caller may be gone. Together they are well below reconcileGrace.
+const (
+	patience = time.Minute
+	settling = 15 * time.Second
+)
 
 // redeem is steps 6 to 10.
 func (a *Authority) redeem(ctx context.Context, d *draft) (*Certificate, *Error) {
@@ -34,11 +38,14 @@ func (a *Authority) redeem(ctx context.Context, d *draft) (*Certificate, *Error)
 		return nil, refuse(Internal, StepReserve, "redeemed", "a draft is signed once")
 	}
 	r := d.record
+	r.ReservedAt = time.Now()
 	if err := a.store.Reserve(ctx, r, d.spend); err != nil {
 		a.abandon(ctx, d, true, err)
 		return nil, fault(StepReserve, "recording "+string(r.Serial), err)
 	}
-	signature, err := d.issuer.sign(ctx, r.TBS)
+	signing, cancel := context.WithTimeout(ctx, patience)
+	signature, err := d.issuer.sign(signing, r.TBS)
+	cancel()
 	if err != nil {
 		a.abandon(ctx, d, true, nil)
 		return nil, &Error{Kind: Unavailable, Step: StepSign, Code: "signer", Reason: "the signing key is not available", Err: err}
@@ -90,11 +97,17 @@ func (a *Authority) commit(ctx context.Context, d *draft, leaf *x509.Certificate
 // committed finds out whether a commit that the store reported as failed took effect all the same, and
 // sees to it that otherwise it never will.
 func (a *Authority) committed(ctx context.Context, d *draft) bool {
-	r := d.record
-	if got, err := a.store.Certificate(ctx, r.Serial); err == nil && got.Status == Issued {
-		return bytes.Equal(got.DER, r.DER)
+	for range 2 {
+		if got, err := a.store.Certificate(ctx, d.record.Serial); err == nil && got.Status != Reserved {
+			return got.Status == Issued && bytes.Equal(got.DER, d.record.DER)
+		}
+		// It is reserved, or nobody knows. Once it is abandoned it cannot be committed any more; if it is
+		// no longer reserved, somebody has decided, and the second look tells who.
+		if !errors.Is(a.abandon(ctx, d, false, nil), ErrState) {
+			return false
+		}
 	}
-	return errors.Is(a.abandon(ctx, d, false, nil), ErrState) // no longer reserved, so it is issued
+	return false
 }
 
 // abandon ends a reservation. With cause, it was Reserve that failed: if that can have taken effect, it

@@ -71,7 +71,7 @@ func KindOf(err error) Kind {
 }
 
 func refuse(k Kind, step Step, code, format string, args ...any) *Error {
-	return &Error{Kind: k, Step: step, Code: code, Reason: fmt.Sprintf(format, args...)}
+	return &Error{Kind: k, Step: step, Code: code, Reason: provisioner.Shorten(fmt.Sprintf(format, args...))}
 }
 
 // fault wraps an error of a part that the authority was given.

@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/chancery-ca/chancery/internal/x509lint"
@@ -33,6 +34,9 @@ func newIssuer(c Issuer, roots []*x509.Certificate) (*issuer, error) {
 	if len(c.Chain) == 0 {
 		return nil, errors.Join(append(faults, errors.New("no certificate"))...)
 	}
+	if slices.Contains(c.Chain, nil) {
+		return nil, errors.New("a certificate is nil")
+	}
 	i := &issuer{Issuer: c, cert: c.Chain[0], notAfter: c.Chain[0].NotAfter}
 	for _, k := range c.Chain {
 		if k.NotAfter.Before(i.notAfter) {
@@ -45,6 +49,10 @@ func newIssuer(c Issuer, roots []*x509.Certificate) (*issuer, error) {
 	if len(i.chain) == 0 { // a root that issues by itself
 		i.chain = nil
 	}
+	var err error
+	if i.rules, err = x509lint.NewIssuer(c.Chain, roots); err != nil {
+		faults = append(faults, err)
+	}
 	if c.Signer == nil {
 		if c.State != Retired {
 			add("no signer")
@@ -55,11 +63,7 @@ func newIssuer(c Issuer, roots []*x509.Certificate) (*issuer, error) {
 	if !ok || !pub.Equal(c.Signer.Public()) {
 		add("the signer's key is not the certificate's")
 	}
-	var err error
 	if i.algorithm, i.hash, err = kms.SignatureAlgorithm(c.Signer.Public()); err != nil {
-		faults = append(faults, err)
-	}
-	if i.rules, err = x509lint.NewIssuer(c.Chain, roots); err != nil {
 		faults = append(faults, err)
 	}
 	return i, errors.Join(faults...)

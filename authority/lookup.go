@@ -33,8 +33,13 @@ func (p *passage) lookUp(ctx context.Context) (string, *Error) {
 		return "not in the inventory", nil
 	case err != nil:
 		return "", &Error{Kind: Unavailable, Code: "inventory", Reason: "the inventory does not answer", Err: err}
+	case e == nil:
+		return "", refuse(Internal, "", "inventory", "the inventory answered with nothing")
 	case !e.Active:
 		return "", refuse(Denied, "", "entity-inactive", "%q is not active", e.ID)
+	}
+	if r := p.oldRecord; r != nil && r.Entity != "" && r.Entity != e.ID {
+		return "", refuse(Denied, "", "entity-changed", "the certificate is %q's, and now its name leads to %q", r.Entity, e.ID)
 	}
 	p.entity = e
 	return fmt.Sprintf("%s %q", e.Kind, e.ID), nil

@@ -169,6 +169,39 @@ func (m *Memory) List(ctx context.Context, q Query) (*Page, error) {
 	return p, nil
 }
 
+// Ending implements [Store].
+func (m *Memory) Ending(ctx context.Context, from, until time.Time, cursor string, limit int) (*Page, error) {
+	after, err := parseMemoryCursor(cursor)
+	if err != nil {
+		return nil, err
+	}
+	p := &Page{}
+	err = m.update(ctx, func() error {
+		no := false
+		q := Query{Status: Issued, Revoked: &no, NotAfterFrom: from, NotAfterUntil: until}
+		var found []*memoryRecord
+		for _, r := range m.records {
+			if q.matches(&r.Record) {
+				found = append(found, r)
+			}
+		}
+		slices.SortStableFunc(found, func(a, b *memoryRecord) int { return a.NotAfter.Compare(b.NotAfter) })
+		at := slices.IndexFunc(found, func(r *memoryRecord) bool { return r.id == after }) + 1
+		for i, r := range found[at:] {
+			if i == pageLimit(limit) {
+				p.Next = memoryCursor(found[at+i-1].id)
+				break
+			}
+			p.Records = append(p.Records, r.clone())
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
 // Revoke implements [Store].
 func (m *Memory) Revoke(ctx context.Context, v *Revocation, known *Record, spend provisioner.Spend, posts []Post) error {
 	if known != nil {

@@ -35,21 +35,22 @@ func (a *Authority) noticeCertificates(ctx context.Context, from, to time.Time) 
 		what event.Type
 		lead time.Duration
 	}{{event.CertificateExpiring, s.ExpiryNotice}, {event.CertificateExpired, 0}} {
-		q := Query{Status: Issued, NotAfterFrom: from.Add(n.lead), NotAfterUntil: to.Add(n.lead), Limit: slice}
-		for {
-			page, err := a.store.List(ctx, q)
+		for cursor := ""; ; {
+			page, err := a.store.Ending(ctx, from.Add(n.lead), to.Add(n.lead), cursor, slice)
 			if err != nil {
 				s.log().ErrorContext(ctx, "ends of certificates not looked up", "error", err)
 				return from
 			}
+			var posts []Post
 			for _, r := range page.Records {
-				if r.Revocation == nil {
-					p := a.post(s, n.what, string(r.Serial), certificateData(r, r.Subject))
-					p.Event.ID = string(r.Serial) + "." + string(n.what) // the same whoever announces it
-					a.tell(ctx, s, p)
-				}
+				p := a.post(s, n.what, string(r.Serial), certificateData(r, r.Subject))
+				p.Event.ID = string(r.Serial) + "." + string(n.what) // the same whoever announces it
+				posts = append(posts, p)
 			}
-			if q.Cursor = page.Next; q.Cursor == "" {
+			if !a.tell(ctx, s, posts...) {
+				return from
+			}
+			if cursor = page.Next; cursor == "" {
 				break
 			}
 		}

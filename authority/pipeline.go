@@ -12,9 +12,10 @@ import (
 )
 
 // Issue takes a request through the whole pipeline and returns the certificate, which by then is in the
-// store. Its errors are *Error. Nothing is spent, and nothing was signed, unless the certificate is
-// returned; the one exception is a store that fails after the signature was made, which leaves a record
-// that says so.
+// store. Its errors are *Error. Unless the certificate is returned, the one-time credential stays good
+// and nobody has a signature, with two exceptions, each of which leaves a record that says so: a store
+// that fails after the signature was made, and one that fails twice, first at signing and then at
+// giving the credential back.
 func (a *Authority) Issue(ctx context.Context, r *Request) (*Certificate, error) {
 	s, err := a.begin()
 	if err != nil {
@@ -78,6 +79,9 @@ type passage struct {
 }
 
 func newPassage(a *Authority, s *snapshot, r *Request) *passage {
+	if r == nil {
+		r = &Request{}
+	}
 	if r.Operation == "" {
 		c := *r
 		c.Operation = provisioner.X509Sign
@@ -135,5 +139,5 @@ func (p *passage) refused(ctx context.Context, e *Error) {
 	if subject == "" {
 		subject = d.Provisioner
 	}
-	p.a.tell(ctx, p.s, p.a.post(p.s, event.RequestRefused, subject, d))
+	p.a.tellRefusal(ctx, p.s, e, p.a.post(p.s, event.RequestRefused, subject, d))
 }

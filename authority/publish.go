@@ -26,14 +26,32 @@ func (a *Authority) publish(ctx context.Context, s *snapshot, posts ...Post) {
 	}
 }
 
+// telling bounds how long events that belong to no transaction may hold up an answer.
+const telling = 5 * time.Second
+
 // tell publishes events that belong to no transaction, and puts them in the outbox if anybody reads it.
-func (a *Authority) tell(ctx context.Context, s *snapshot, posts ...Post) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settling)
+// It reports whether nothing was lost.
+func (a *Authority) tell(ctx context.Context, s *snapshot, posts ...Post) bool {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), telling)
 	defer cancel()
-	if len(s.durable) > 0 {
+	if len(s.durable) > 0 && len(posts) > 0 {
 		if err := a.store.Post(ctx, posts); err != nil {
 			s.log().WarnContext(ctx, "event not recorded", "error", err)
+			return false
 		}
 	}
 	a.publish(ctx, s, posts...)
+	return true
+}
+
+// tellRefusal tells of a request that was refused. Those without a credential that anybody accepted cost
+// no row in the outbox: otherwise whoever can reach us could fill the disk.
+func (a *Authority) tellRefusal(ctx context.Context, s *snapshot, e *Error, p Post) {
+	if e.Step != StepAuthenticate {
+		a.tell(ctx, s, p)
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), telling)
+	defer cancel()
+	a.publish(ctx, s, p)
 }

@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"encoding/asn1"
 	"errors"
+	"fmt"
 	"slices"
 
 	"golang.org/x/crypto/cryptobyte"
@@ -47,7 +48,14 @@ func (p *passage) anew() (*x509.Certificate, *Error) {
 		if f, ok := errors.AsType[*template.FailError](err); ok {
 			return nil, &Error{Kind: BadRequest, Code: "template-fail", Reason: f.Text}
 		}
-		return nil, &Error{Kind: Internal, Code: "template", Reason: "the template cannot be rendered", Err: err}
+		e := &Error{Kind: Internal, Code: "template", Reason: "the template cannot be rendered"}
+		if where, ok := errors.AsType[*template.RenderError](err); ok { // its cause quotes what the request said
+			e.Reason += fmt.Sprintf(": template %q, line %d, field %q", where.Template, where.Line, where.Field)
+		}
+		if p.trace != nil {
+			e.Err = err
+		}
+		return nil, e
 	}
 	if slices.ContainsFunc(c.ExtraExtensions, provisioner.IsMark) {
 		return nil, refuse(Internal, "", "template", "the template sets the provisioner extension")

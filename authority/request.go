@@ -3,6 +3,8 @@ package authority
 import (
 	"crypto/x509"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/chancery-ca/chancery/authority/policy"
@@ -126,6 +128,21 @@ type Decision struct {
 	NotBefore   time.Time
 	NotAfter    time.Time
 	RequestID   string
+}
+
+// clone returns a copy that shares nothing that matters with d.
+func (d *Decision) clone() *Decision {
+	c := *d
+	c.Names = d.Names.Clone()
+	if d.Grant != nil {
+		g := *d.Grant
+		g.Names, g.Identifiers, g.Claims = g.Names.Clone(), slices.Clone(g.Identifiers), maps.Clone(g.Claims)
+		c.Grant = &g
+	}
+	if d.Entity != nil {
+		c.Entity = d.Entity.Clone()
+	}
+	return &c
 }
 
 // Explanation is the trace of a request through steps 1 to 5, of which nothing was signed, spent or

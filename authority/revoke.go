@@ -20,6 +20,9 @@ func (a *Authority) Revoke(ctx context.Context, r *RevokeRequest) (*Revocation, 
 	if err != nil {
 		return nil, err
 	}
+	if r == nil {
+		return nil, refuse(BadRequest, StepAuthenticate, "no-request", "there is no request")
+	}
 	v, e := a.revoke(ctx, s, r)
 	if e == nil {
 		return v, nil
@@ -28,7 +31,7 @@ func (a *Authority) Revoke(ctx context.Context, r *RevokeRequest) (*Revocation, 
 		Operation: string(provisioner.X509Revoke), Step: string(e.Step), Kind: string(e.Kind), Code: e.Code, Reason: e.Reason,
 		Provisioner: r.Provisioner, Serial: string(r.Serial), RequestID: r.RequestID,
 	}
-	a.tell(ctx, s, a.post(s, event.RequestRefused, string(r.Serial), d))
+	a.tellRefusal(ctx, s, e, a.post(s, event.RequestRefused, string(r.Serial), d))
 	return nil, e
 }
 
@@ -117,6 +120,8 @@ func (a *Authority) revoker(ctx context.Context, s *snapshot, r *RevokeRequest) 
 func (a *Authority) revocable(ctx context.Context, s *snapshot, r *RevokeRequest) (record, missing *Record, err *Error) {
 	got, gerr := a.store.Certificate(ctx, r.Serial)
 	switch {
+	case gerr == nil && !s.owns(got):
+		return nil, nil, refuse(NotFound, StepDecide, "serial", "there is no certificate with serial %s", r.Serial.Decimal())
 	case gerr == nil && got.Revocation != nil:
 		return nil, nil, refuse(Conflict, StepDecide, "revoked", "the certificate is revoked already")
 	case gerr == nil:
@@ -126,8 +131,8 @@ func (a *Authority) revocable(ctx context.Context, s *snapshot, r *RevokeRequest
 	case r.Certificate == nil:
 		return nil, nil, refuse(NotFound, StepDecide, "serial", "there is no certificate with serial %s", r.Serial.Decimal())
 	}
-	i := s.issuerOf(r.Certificate)
-	if i == nil || i.cert.CheckSignature(r.Certificate.SignatureAlgorithm, r.Certificate.RawTBSCertificate, r.Certificate.Signature) != nil {
+	i := s.signerOf(r.Certificate)
+	if i == nil {
 		return nil, nil, refuse(Denied, StepDecide, "foreign", "the certificate is not one of ours")
 	}
 	m := recordOf(i, r.Certificate)

@@ -2,7 +2,6 @@ package authority
 
 import (
 	"context"
-	"log/slog"
 	"sync"
 	"time"
 
@@ -14,6 +13,7 @@ const (
 	reconcileEvery = time.Minute
 	reconcileGrace = 5 * time.Minute // longer than any request can take from Reserve to Commit
 	pruneEvery     = 10 * time.Minute
+	spentMargin    = time.Hour // how far clocks may differ before a spent token is forgotten and good again
 	noticeEvery    = time.Minute
 	issuersEvery   = 24 * time.Hour
 	slice          = 500
@@ -28,8 +28,8 @@ func (a *Authority) Run(ctx context.Context) error {
 	defer pumps.Wait()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	running := map[string]context.CancelFunc{}
-	a.Reconcile(ctx, a.orphanedBefore())
+	running := map[string]*delivery{}
+	a.Reconcile(ctx, a.orphans)
 	a.prune(ctx)
 	a.noticeIssuers(ctx)
 	announced := a.noticeCertificates(ctx, a.started.Add(-overlap), time.Now())
@@ -64,23 +64,15 @@ func (a *Authority) Run(ctx context.Context) error {
 	}
 }
 
-// SingleProcess is an optional ability of a store: it promises that no other process has it open, so
-// that a reservation older than this authority is nobody's.
-type SingleProcess interface{ SingleProcess() bool }
+// Exclusive is an optional ability of a store: it promises that no other process has it open, and says
+// since when. Reservations older than that are nobody's.
+type Exclusive interface{ ExclusiveSince() time.Time }
 
 // orphanedBefore is the moment before which reservations are surely nobody's when Run begins.
-func (a *Authority) orphanedBefore() time.Time {
-	if a.alone {
-		return a.started
-	}
-	return a.started.Add(-reconcileGrace)
-}
-
-// alone finds out whether a store is this process's alone, through whatever wraps it.
-func alone(s Store) bool {
+func orphanedBefore(s Store, started time.Time) time.Time {
 	for s != nil {
-		if p, ok := s.(SingleProcess); ok {
-			return p.SingleProcess()
+		if x, ok := s.(Exclusive); ok {
+			return x.ExclusiveSince()
 		}
 		u, ok := s.(interface{ Unwrap() Store })
 		if !ok {
@@ -88,7 +80,7 @@ func alone(s Store) bool {
 		}
 		s = u.Unwrap()
 	}
-	return false
+	return started.Add(-reconcileGrace)
 }
 
 // Reconcile abandons the reservations made before that moment, tells of each, and returns how many
@@ -97,17 +89,18 @@ func (a *Authority) Reconcile(ctx context.Context, before time.Time) (int, error
 	s := a.snapshot.Load()
 	n := 0
 	for {
-		var posts []Post
+		posts := map[Serial][]Post{} // a store may ask again, when it has to begin again
 		rs, err := a.store.Reconcile(ctx, before, slice, func(r *Record) []Post {
-			p := a.abandoned(s, r)
-			posts = append(posts, p...)
-			return p
+			posts[r.Serial] = a.abandoned(s, r)
+			return posts[r.Serial]
 		})
 		if err != nil {
 			s.log().ErrorContext(ctx, "reservations not reconciled", "error", err)
 			return n, fault("", "reconciling", err)
 		}
-		a.publish(ctx, s, posts...)
+		for _, r := range rs {
+			a.publish(ctx, s, posts[r.Serial]...)
+		}
 		if n += len(rs); len(rs) < slice {
 			return n, nil
 		}
@@ -117,9 +110,9 @@ func (a *Authority) Reconcile(ctx context.Context, before time.Time) (int, error
 // prune forgets in slices, so that issuing goes on between them.
 func (a *Authority) prune(ctx context.Context) {
 	s := a.snapshot.Load()
-	p := Prune{Now: time.Now(), Limit: slice}
+	p := Prune{Now: time.Now().Add(-spentMargin), Limit: slice}
 	if s.Retention > 0 {
-		p.Certificates = p.Now.Add(-s.Retention)
+		p.Certificates = time.Now().Add(-s.Retention)
 	}
 	for ctx.Err() == nil {
 		done, err := a.store.Prune(ctx, p)
@@ -133,26 +126,37 @@ func (a *Authority) prune(ctx context.Context) {
 	}
 }
 
-// pump starts a delivery for each sink of the outbox that has none, and ends those of sinks that are
-// gone. The goroutines are Run's and end with it.
-func (a *Authority) pump(ctx context.Context, wg *sync.WaitGroup, running map[string]context.CancelFunc) {
+// delivery is a pump that runs for one sink of one configuration.
+type delivery struct {
+	of   *snapshot
+	end  context.CancelFunc
+	done chan struct{}
+}
+
+// pump starts a delivery for each sink of the outbox as it is configured now, and ends those of an
+// earlier configuration: a sink of the same name may be another one. The goroutines are Run's and end
+// with it.
+func (a *Authority) pump(ctx context.Context, wg *sync.WaitGroup, running map[string]*delivery) {
 	s := a.snapshot.Load()
-	wanted := map[string]bool{}
-	for _, d := range s.Outbox {
-		wanted[d.Name] = true
-		if running[d.Name] != nil {
+	for name, d := range running {
+		if d.of != s {
+			d.end()
+			<-d.done // never two at a time for one sink, for the sake of order
+			delete(running, name)
+		}
+	}
+	for _, o := range s.Outbox {
+		if running[o.Name] != nil {
 			continue
 		}
 		ctx, cancel := context.WithCancel(ctx)
-		running[d.Name] = cancel
-		p := &event.Pump{Name: d.Name, Outbox: outbox{a.store, d.Name}, Sink: d.Sink, Logger: slog.New(s.log().Handler())}
-		wg.Go(func() { p.Run(ctx) })
-	}
-	for name, cancel := range running {
-		if !wanted[name] {
-			cancel()
-			delete(running, name)
-		}
+		d := &delivery{s, cancel, make(chan struct{})}
+		running[o.Name] = d
+		p := &event.Pump{Name: o.Name, Outbox: outbox{a.store, o.Name}, Sink: o.Sink, Logger: s.log()}
+		wg.Go(func() {
+			defer close(d.done)
+			p.Run(ctx)
+		})
 	}
 }
 

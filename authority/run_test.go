@@ -34,7 +34,9 @@ func TestRunDeliversTheOutbox(t *testing.T) {
 		ca := authoritytest.New(t, func(c *authority.Config) { c.Outbox = []authority.Delivery{{Name: "audit", Sink: &got}} })
 		first := ca.Leaf("a.internal").Leaf
 		_, err := ca.Try(&authority.Request{})
-		require.Error(t, err)
+		require.Error(t, err, "nobody asked: that costs no row")
+		_, err = ca.Try(&authority.Request{Token: ca.Token("a b"), CSR: ca.CSR(newKey(t, kms.Ed25519))})
+		require.ErrorIs(t, err, authority.Denied)
 		require.Empty(t, got.Events(), "nothing is delivered until Run")
 		stop := background(t, ca.Authority)
 		time.Sleep(5 * time.Second)

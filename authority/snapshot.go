@@ -7,7 +7,9 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/chancery-ca/chancery/provisioner"
@@ -31,6 +33,14 @@ func newSnapshot(c Config) (*snapshot, error) {
 	if c.Name == "" {
 		c.Name = "chancery"
 	}
+	// The snapshot shares nothing with the caller that the caller could still change.
+	c.Issuers, c.Provisioners, c.Profiles = slices.Clone(c.Issuers), slices.Clone(c.Provisioners), slices.Clone(c.Profiles)
+	c.Roots, c.FederatedRoots, c.URLs = slices.Clone(c.Roots), slices.Clone(c.FederatedRoots), slices.Clone(c.URLs)
+	c.Sinks, c.Outbox, c.Bindings = slices.Clone(c.Sinks), slices.Clone(c.Outbox), maps.Clone(c.Bindings)
+	for name, b := range c.Bindings {
+		b.Profiles = slices.Clone(b.Profiles)
+		c.Bindings[name] = b
+	}
 	s := &snapshot{Config: c}
 	var faults []error
 	add := func(format string, args ...any) {
@@ -43,6 +53,10 @@ func newSnapshot(c Config) (*snapshot, error) {
 		add("no root certificate")
 	}
 	for _, r := range c.Roots {
+		if r == nil {
+			add("a root is nil")
+			continue
+		}
 		if !r.IsCA || !bytes.Equal(r.RawIssuer, r.RawSubject) {
 			add("root %q is not a self-issued CA certificate", r.Subject)
 		}
@@ -73,7 +87,7 @@ func newSnapshot(c Config) (*snapshot, error) {
 func (s *snapshot) addIssuers() (faults []error) {
 	s.issuerByName = map[string]*issuer{}
 	for _, ic := range s.Issuers {
-		i, err := newIssuer(ic, s.Roots)
+		i, err := newIssuer(ic, slices.DeleteFunc(slices.Clone(s.Roots), func(c *x509.Certificate) bool { return c == nil }))
 		if err != nil {
 			faults = append(faults, fmt.Errorf("authority: issuer %q: %w", ic.Name, err))
 			continue
@@ -115,6 +129,9 @@ func (s *snapshot) addProfiles() (faults []error) {
 }
 
 func (s *snapshot) addProvisioners() (faults []error) {
+	if len(s.Provisioners) == 0 {
+		faults = append(faults, errors.New("authority: no provisioner"))
+	}
 	s.provisioners = map[string]provisioner.Provisioner{}
 	for _, p := range s.Provisioners {
 		switch {
@@ -171,12 +188,32 @@ func (s *snapshot) defaultIssuer() *issuer {
 	return nil
 }
 
-// issuerOf finds who issued c by name and key id; the caller still has to check the signature.
-func (s *snapshot) issuerOf(c *x509.Certificate) *issuer {
+// issuersOf finds who may have issued c, by name and key id. It is no proof.
+func (s *snapshot) issuersOf(c *x509.Certificate) (out []*issuer) {
 	for _, i := range s.issuers {
 		if bytes.Equal(c.RawIssuer, i.cert.RawSubject) && (len(c.AuthorityKeyId) == 0 || bytes.Equal(c.AuthorityKeyId, i.cert.SubjectKeyId)) {
+			out = append(out, i)
+		}
+	}
+	return out
+}
+
+// signerOf returns the issuer that signed c, or nil.
+func (s *snapshot) signerOf(c *x509.Certificate) *issuer {
+	for _, i := range s.issuersOf(c) {
+		if i.cert.CheckSignature(c.SignatureAlgorithm, c.RawTBSCertificate, c.Signature) == nil {
 			return i
 		}
 	}
 	return nil
+}
+
+// owns reports whether a record is of a certificate of one of this authority's issuers. A store may
+// serve several authorities.
+func (s *snapshot) owns(r *Record) bool {
+	if len(r.DER) == 0 {
+		return s.issuerByName[r.Issuer] != nil
+	}
+	c, err := r.Certificate()
+	return err == nil && len(s.issuersOf(c)) > 0
 }

@@ -34,8 +34,8 @@ type Store interface {
 	Commit(ctx context.Context, s Serial, der []byte, at time.Time, posts []Post) error
 
 	// Abandon ends a reservation whose certificate was not handed out. If release is true, the
-	// credential it spent may be used again: say so only when no signature can exist. A serial that is
-	// not reserved is [ErrState], one that is unknown [ErrNotFound].
+	// credential it spent may be used again: say so only when nobody can have received a signature. A
+	// serial that is not reserved is [ErrState].
 	Abandon(ctx context.Context, s Serial, release bool, posts []Post) error
 
 	// Reconcile abandons, without releasing anything, the reservations made before that moment, up to
@@ -50,6 +50,11 @@ type Store interface {
 	// through a bounded number of records for one page, so a page can be short, or empty, and still have
 	// a Next. A cursor that List did not make is [ErrCursor].
 	List(ctx context.Context, q Query) (*Page, error)
+
+	// Ending returns the issued records that are not revoked and end from that moment on and before the
+	// other, by their ends. It costs what it returns, however many records there are. A cursor is
+	// Page.Next of the page before, with the same moments; a limit is that of List.
+	Ending(ctx context.Context, from, until time.Time, cursor string, limit int) (*Page, error)
 
 	// Revoke records v, and spends the credential, in one transaction. If known is not nil and the store
 	// has no record of the serial, it becomes the record: so a certificate that another program issued

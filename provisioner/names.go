@@ -125,10 +125,23 @@ func (n Names) Contains(s string) bool {
 	return m.Len() == 1 && m.Without(n).Len() == 0
 }
 
+// Clone returns a copy that shares no memory with n.
+func (n Names) Clone() Names {
+	return Names{DNS: slices.Clone(n.DNS), IPs: slices.Clone(n.IPs), Emails: slices.Clone(n.Emails), URIs: slices.Clone(n.URIs)}
+}
+
 func without[T comparable](a, b []T) []T {
 	var out []T
+	in := func(v T) bool { return slices.Contains(b, v) }
+	if len(a)*len(b) > 256 { // whoever asks for many names must not make us compare each with each
+		set := make(map[T]bool, len(b))
+		for _, v := range b {
+			set[v] = true
+		}
+		in = func(v T) bool { return set[v] }
+	}
 	for _, v := range a {
-		if !slices.Contains(b, v) {
+		if !in(v) {
 			out = append(out, v)
 		}
 	}

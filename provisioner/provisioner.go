@@ -53,7 +53,7 @@ type Request struct {
 	// Roots are the SHA-256 fingerprints (lower-case hex) of the authority's roots, for the sha claim.
 	Roots []string
 
-	// CSR is parsed and its signature has been verified. Nil for renew and revoke.
+	// CSR is parsed; the pipeline verifies its signature afterwards. Nil for renew and revoke.
 	CSR *x509.CertificateRequest
 
 	// Certificate is the certificate acted on by renew and rekey, and by revoke where the caller

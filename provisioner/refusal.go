@@ -1,6 +1,9 @@
 package provisioner
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // Kind sorts refusals. Each kind is an error, so errors.Is(err, provisioner.Unauthenticated) works.
 type Kind string
@@ -26,7 +29,18 @@ type Refusal struct {
 
 // Refuse makes a Refusal with a formatted reason.
 func Refuse(k Kind, code, format string, args ...any) *Refusal {
-	return &Refusal{Kind: k, Code: code, Reason: fmt.Sprintf(format, args...)}
+	return &Refusal{Kind: k, Code: code, Reason: Shorten(fmt.Sprintf(format, args...))}
+}
+
+// maxReason is enough for a sentence with the longest name that there is.
+const maxReason = 500
+
+// Shorten cuts a reason that a caller could have made long, and makes it valid UTF-8.
+func Shorten(reason string) string {
+	if len(reason) > maxReason {
+		reason = reason[:maxReason] + "…"
+	}
+	return strings.ToValidUTF8(reason, "�")
 }
 
 func (r *Refusal) Error() string {

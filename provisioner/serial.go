@@ -7,8 +7,8 @@ import (
 )
 
 // ParseSerial reads a certificate's serial number as clients write it, in decimal or in hex behind 0x,
-// and returns lower-case hex without leading zeros. Anything else, a sign, a leading zero or more than
-// 20 octets included, is an error: a number must not mean two certificates.
+// and returns lower-case hex without leading zeros. Anything else is an error, a sign, more than 20
+// octets, and a decimal number that begins with a zero included: some would read it as octal.
 func ParseSerial(s string) (string, error) {
 	digits, base := s, 10
 	if h, ok := strings.CutPrefix(strings.ToLower(s), "0x"); ok {

@@ -41,7 +41,7 @@ func translate(err error) error {
 
 func kindOf(code int) error {
 	switch code {
-	case lib.SQLITE_IOERR_WRITE, lib.SQLITE_IOERR_SHMSIZE, lib.SQLITE_IOERR_TRUNCATE:
+	case lib.SQLITE_IOERR_SHMSIZE, lib.SQLITE_IOERR_TRUNCATE: // a failed write for want of space is SQLITE_FULL
 		return authority.ErrFull
 	case lib.SQLITE_IOERR_CORRUPTFS:
 		return ErrCorrupt

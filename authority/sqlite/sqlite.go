@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"github.com/chancery-ca/chancery/authority"
 	"github.com/chancery-ca/chancery/internal/sqlstore"
@@ -25,8 +26,9 @@ type Options struct {
 
 // Store is an open database. It implements authority.Store and is safe for concurrent use.
 type Store struct {
-	path string
-	lock *fileLock
+	path   string
+	lock   *fileLock
+	opened time.Time // when the lock was got
 
 	ops     chan *op
 	closing chan struct{} // closed when Close begins
@@ -38,8 +40,8 @@ type Store struct {
 }
 
 var (
-	_ authority.Store         = (*Store)(nil)
-	_ authority.SingleProcess = (*Store)(nil)
+	_ authority.Store     = (*Store)(nil)
+	_ authority.Exclusive = (*Store)(nil)
 )
 
 // SchemaError says that the file was made by a newer version of this module.
@@ -79,7 +81,7 @@ func Open(ctx context.Context, path string, opts *Options) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{
-		path: path, lock: lock, ops: make(chan *op, o.Group),
+		path: path, lock: lock, opened: time.Now(), ops: make(chan *op, o.Group),
 		closing: make(chan struct{}), done: make(chan struct{}), readers: make(chan *conn, o.Readers),
 	}
 	for range o.Readers {

@@ -69,6 +69,16 @@ func (s *Store) List(ctx context.Context, q authority.Query) (*authority.Page, e
 	return out, err
 }
 
+// Ending implements authority.Store.
+func (s *Store) Ending(ctx context.Context, from, until time.Time, cursor string, limit int) (*authority.Page, error) {
+	var out *authority.Page
+	err := s.read(ctx, func(tx sqlstore.Tx) (err error) {
+		out, err = sqlstore.Ending(tx, from, until, cursor, limit)
+		return err
+	})
+	return out, err
+}
+
 // Revoke implements authority.Store.
 func (s *Store) Revoke(ctx context.Context, v *authority.Revocation, known *authority.Record, spend provisioner.Spend, posts []authority.Post) error {
 	f, err := sqlstore.Revoke(v, known, spend, posts)
@@ -135,5 +145,5 @@ func (s *Store) Prune(ctx context.Context, p authority.Prune) (authority.Pruned,
 	}
 }
 
-// SingleProcess implements authority.SingleProcess: the lock keeps all other processes out.
-func (s *Store) SingleProcess() bool { return true }
+// ExclusiveSince implements authority.Exclusive: the lock keeps all other processes out.
+func (s *Store) ExclusiveSince() time.Time { return s.opened }

@@ -54,6 +54,11 @@ func (f *Faulty) Certificate(ctx context.Context, s authority.Serial) (*authorit
 	return faulty(f, "Certificate", func() (*authority.Record, error) { return f.Store.Certificate(ctx, s) })
 }
 
+// Ending calls On with "Ending".
+func (f *Faulty) Ending(ctx context.Context, from, until time.Time, cursor string, limit int) (*authority.Page, error) {
+	return faulty(f, "Ending", func() (*authority.Page, error) { return f.Store.Ending(ctx, from, until, cursor, limit) })
+}
+
 // List calls On with "List".
 func (f *Faulty) List(ctx context.Context, q authority.Query) (*authority.Page, error) {
 	return faulty(f, "List", func() (*authority.Page, error) { return f.Store.List(ctx, q) })

@@ -41,6 +41,7 @@ func Run(t *testing.T, open func(t *testing.T) authority.Store) {
 		{"List/stable under inserts", listStable},
 		{"List/filters", listFilters},
 		{"List/foreign cursors", listCursors},
+		{"Ending/order and pages", endingPages},
 		{"Revoke/round trip", revokeRoundTrip},
 		{"Revoke/errors spend nothing", revokeErrors},
 		{"Revoke/known record", revokeKnown},

@@ -9,6 +9,9 @@ import (
 	"time"
 )
 
+// maxChainRSA bounds what verifying a chain of somebody's own making can cost.
+const maxChainRSA = 4096
+
 // MaxChain is the number of certificates that a token's header may bring.
 const MaxChain = 10
 
@@ -26,7 +29,7 @@ func certificates(chain []string) ([]*x509.Certificate, error) {
 		if out[i], err = x509.ParseCertificate(der); err != nil {
 			return nil, ErrChain
 		}
-		if k, ok := out[i].PublicKey.(*rsa.PublicKey); ok && k.N.BitLen() > maxRSA {
+		if k, ok := out[i].PublicKey.(*rsa.PublicKey); ok && k.N.BitLen() > maxChainRSA {
 			return nil, ErrChain
 		}
 	}
@@ -59,6 +62,7 @@ type ChainVerifier struct {
 	Header        string // "x5c" or "x5cInsecure"
 	Roots         *x509.CertPool
 	Intermediates []*x509.Certificate // beside those that the token brings
+	OwnPath       bool                // those that the token brings are not looked at
 	ClientAuth    bool                // the leaf must say that it is for client authentication
 
 	// At is the moment at which the chain must be valid.
@@ -86,7 +90,11 @@ func (v *ChainVerifier) Verify(m *Message) (chain []*x509.Certificate, payload [
 		}
 		o.KeyUsages = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
 	}
-	for _, c := range slices.Concat(certs[1:], v.Intermediates) {
+	brought := certs[1:]
+	if v.OwnPath {
+		brought = nil
+	}
+	for _, c := range slices.Concat(brought, v.Intermediates) {
 		o.Intermediates.AddCert(c)
 	}
 	if o.Roots == nil { // nil would mean the machine's own

@@ -19,8 +19,8 @@ type RenewToken struct {
 	Expires     time.Time           // when the ID may be forgotten
 }
 
-// ParseRenewToken verifies a renew token. The certificate must chain to one of the roots, through its
-// header's or the given intermediates, one minute before its end, whenever that was; whether it may be
+// ParseRenewToken verifies a renew token. The certificate must chain to one of the roots, through the
+// given intermediates, one minute before its end, whenever that was; whether it may be
 // renewed after that is the provisioner's to say. Errors are refusals.
 func ParseRenewToken(token string, roots, intermediates []*x509.Certificate, audiences []string, now time.Time) (*RenewToken, error) {
 	m, err := Parse(token)
@@ -31,7 +31,7 @@ func ParseRenewToken(token string, roots, intermediates []*x509.Certificate, aud
 	for _, c := range roots {
 		pool.AddCert(c)
 	}
-	v := ChainVerifier{Header: "x5cInsecure", Roots: pool, Intermediates: intermediates, At: lastMinute}
+	v := ChainVerifier{Header: "x5cInsecure", Roots: pool, Intermediates: intermediates, OwnPath: true, At: lastMinute}
 	chain, payload, err := v.Verify(m)
 	if err != nil {
 		return nil, Refusal(err)

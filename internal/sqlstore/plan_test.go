@@ -42,7 +42,7 @@ func TestPlans(t *testing.T) {
 	db := database(t)
 	statements := []string{
 		insertSpent, deleteSpent, insertCertificate, insertTerm, insertTerm2, insertTerm3, deleteTerm, commitReserved, selectState,
-		updateIssued, updateAbandon, selectReserved, selectSerial, insertOutbox, deleteOutbox, selectOutbox, selectRevoked,
+		updateIssued, updateAbandon, selectReserved, selectSerial, selectEnding, insertOutbox, deleteOutbox, selectOutbox, selectRevoked,
 		insertRevocation, pruneSpent, selectEnded, deleteRevocation, deleteCertificate,
 	}
 	yes, no, at := true, false, time.Now()
@@ -81,6 +81,7 @@ func TestPlans(t *testing.T) {
 	require.Contains(t, plan(t, db, commitReserved), "certificates_serial")
 	require.Contains(t, plan(t, db, selectEnded), "certificates_not_after")
 	require.Contains(t, plan(t, db, selectReserved), "certificates_reserved")
+	require.Contains(t, plan(t, db, selectEnding), "certificates_not_after")
 }
 
 func TestCursor(t *testing.T) {

@@ -117,7 +117,9 @@ func (p *Provisioner) Authorize(_ context.Context, r *provisioner.Request) (*pro
 		if err != nil {
 			return nil, jws.Refusal(err)
 		}
-		leaf = chain[0]
+		if leaf = chain[0]; leaf.IsCA {
+			return nil, provisioner.Refuse(provisioner.Unauthenticated, "chain", "a CA certificate is no credential")
+		}
 		return &provisioner.Verified{Payload: payload, SigningInput: m.SigningInput()}, nil
 	})
 	if err != nil {
