@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"maps"
 	"net/url"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -135,7 +136,7 @@ func (s *snapshot) addProvisioners() (faults []error) {
 	s.provisioners = map[string]provisioner.Provisioner{}
 	for _, p := range s.Provisioners {
 		switch {
-		case p == nil || p.Name() == "":
+		case isNil(p) || p.Name() == "":
 			faults = append(faults, errors.New("authority: a provisioner has no name"))
 			continue
 		case s.provisioners[p.Name()] != nil:
@@ -154,6 +155,12 @@ func (s *snapshot) addProvisioners() (faults []error) {
 		}
 	}
 	return faults
+}
+
+// isNil tells a nil pointer in an interface, too.
+func isNil(p provisioner.Provisioner) bool {
+	v := reflect.ValueOf(p)
+	return !v.IsValid() || v.Kind() == reflect.Pointer && v.IsNil()
 }
 
 // paths are where step-ca's clients look for each operation, behind each of the authority's URLs.

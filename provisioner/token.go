@@ -53,6 +53,9 @@ func ParseToken(s string) (*Token, error) {
 	if !decodePart(parts[1], &c) {
 		return nil, Refuse(Unauthenticated, "token", "token claims cannot be read")
 	}
+	if len(c.Aud) > maxAudiences {
+		return nil, Refuse(Unauthenticated, "token", "token has more than %d audiences", maxAudiences)
+	}
 	return &Token{Raw: s, Algorithm: h.Alg, KeyID: h.Kid, Type: h.Typ, Issuer: c.Iss, Subject: c.Sub, Audience: c.Aud, AZP: c.AZP}, nil
 }
 
@@ -105,6 +108,9 @@ func isObject(b []byte) bool {
 	}
 	return true
 }
+
+// maxAudiences is how many audiences a token may have; one is what clients write.
+const maxAudiences = 16
 
 // Audience is the aud claim: a string or an array of strings (RFC 7519, section 4.1.3).
 type Audience []string

@@ -102,7 +102,8 @@ func (a *api) rescue(c *call) {
 	a.fail(c, &authority.Error{Kind: authority.Internal, Code: "panic", Reason: "panic"})
 }
 
-// log writes the access log. It says why something was refused, and never quotes a request.
+// log writes the access log. It says why something was refused, which may
+// name what was asked for, but never quotes a token, a key or a CSR.
 func (a *api) log(c *call) {
 	if a.o.AccessLog == nil {
 		return

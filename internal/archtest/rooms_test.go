@@ -1,0 +1,111 @@
+package archtest
+
+// room is what a package's code (its tests apart) may import.
+type room struct {
+	ours   []string // of this module; "..." is everything
+	others []string // third-party packages; a trailing "/..." is everything below
+	kind   kind
+}
+
+// kind is which rules hold for a package's code.
+type kind int
+
+const (
+	library kind = iota // all of them
+	kit                 // a conformance suite or fixture: may also import testing, and fail a test
+	program             // a main package: owns the process, so it may exit, read the environment and log
+	checks              // has nothing but tests
+)
+
+// Third-party packages by the names they have in the table.
+const (
+	jose           = "github.com/go-jose/go-jose/v4/..."
+	testifyRequire = "github.com/stretchr/testify/require"
+	testifyAssert  = "github.com/stretchr/testify/assert"
+	rapid          = "pgregory.net/rapid"
+	asn1           = "golang.org/x/crypto/cryptobyte/..."
+	goose          = "github.com/pressly/goose/v3/..."
+	errgroup       = "golang.org/x/sync/errgroup"
+)
+
+// core is what an embedder links whatever else it does. The table keeps it free of SQL drivers, cloud
+// SDKs, routers and telemetry by naming the little it may import; forbidden guards the table itself.
+var core = []string{"authority", "provisioner", "inventory", "template", "kms", "event"}
+
+// rooms is the table of the design, section 1. It lists every package there is.
+var rooms = map[string]room{
+	"": {kind: library}, // doc.go
+
+	"provisioner":                 {others: []string{jose}},
+	"provisioner/jwk":             {ours: []string{"provisioner", "internal/jws"}, others: []string{jose}},
+	"provisioner/x5c":             {ours: []string{"provisioner", "internal/jws"}, others: []string{jose}},
+	"provisioner/provisionertest": {ours: []string{"provisioner"}, others: []string{jose, testifyRequire, testifyAssert}, kind: kit},
+
+	"inventory":               {},
+	"inventory/inventorytest": {ours: []string{"inventory"}, others: []string{testifyRequire, testifyAssert, rapid}, kind: kit},
+
+	// The only one that knows step's template engine.
+	"template": {others: []string{"go.step.sm/crypto/x509util", "github.com/Masterminds/sprig/v3"}},
+
+	"kms":         {},
+	"kms/softkms": {ours: []string{"kms"}, others: []string{"go.step.sm/crypto/pemutil", "go.step.sm/crypto/keyutil", "golang.org/x/crypto/ssh"}},
+	"kms/kmstest": {ours: []string{"kms"}, others: []string{testifyRequire, testifyAssert}, kind: kit},
+
+	"event":           {},
+	"event/eventtest": {ours: []string{"event"}, others: []string{testifyRequire, testifyAssert}, kind: kit},
+
+	"authority": {
+		ours:   []string{"provisioner", "inventory", "template", "kms", "event", "authority/policy", "internal/x509lint", "internal/jws"},
+		others: []string{asn1, errgroup},
+	},
+	"authority/policy":     {},
+	"authority/httpapi":    {ours: []string{"authority", "provisioner"}},
+	"authority/sqlite":     {ours: []string{"authority", "event", "provisioner", "internal/sqlstore"}, others: []string{goose, "modernc.org/sqlite/..."}},
+	"authority/stepconfig": {ours: []string{"authority", "authority/policy", "authority/sqlite", "inventory", "kms", "kms/softkms", "provisioner", "provisioner/jwk", "provisioner/x5c", "template", "internal/ceremony"}, others: []string{jose}},
+	"authority/storetest":  {ours: []string{"authority", "event", "provisioner"}, others: []string{testifyRequire, testifyAssert, rapid}, kind: kit},
+	"authority/authoritytest": {
+		ours: []string{"..."}, others: []string{jose, testifyRequire}, kind: kit,
+	},
+
+	"internal/jws":      {ours: []string{"provisioner"}, others: []string{jose}},
+	"internal/x509lint": {},
+	"internal/sqlstore": {ours: []string{"authority", "event", "provisioner"}, others: []string{goose, asn1}},
+	"internal/ceremony": {ours: []string{"authority", "event", "kms", "provisioner", "template"}},
+	"internal/sdnotify": {},
+
+	"internal/archtest": {kind: checks},
+	"internal/docs":     {kind: checks},
+	"internal/ordeal":   {kind: checks},
+	"internal/interop":  {kind: checks},
+	"internal/size":     {kind: checks},
+	"internal/bench":    {ours: []string{"..."}, others: []string{jose, errgroup}, kind: program},
+
+	"examples/intermediate": {ours: []string{"..."}, others: []string{errgroup}, kind: program},
+	"examples/rootca":       {ours: []string{"..."}, kind: program},
+	"examples/embedded":     {ours: []string{"..."}, others: []string{errgroup}, kind: program},
+}
+
+// forbidden is what no core package, nor anything below one that is not a store, may ever list above:
+// whoever needs it imports the leaf package that has it.
+var forbidden = []string{
+	"database/sql", "modernc.org/", "github.com/jackc/", "go.etcd.io/bbolt", "github.com/pressly/goose",
+	"cloud.google.com/", "github.com/aws/", "github.com/Azure/", "google.golang.org/grpc",
+	"github.com/go-chi/", "go.opentelemetry.io/", "github.com/nats-io/", "github.com/twmb/franz-go", "k8s.io/", "cel.dev/",
+	"github.com/zmap/zlint",
+}
+
+// stores are the packages below a core one that exist to link a driver.
+var stores = []string{"authority/sqlite", "authority/postgres"}
+
+// allowed excuses one use of something that library code does not do, with the reason.
+type allowed struct {
+	dir  string // of the package
+	fn   string // the function that holds it, Type.Method for a method
+	what string // as the failure names it
+	why  string
+}
+
+var excuses = []allowed{
+	{"authority/httpapi", "api.rescue", "panic", "net/http's own way to drop a connection, http.ErrAbortHandler, is passed on to it"},
+	{"authority/sqlite", "Open", "go statement", "the store's one writer, which joins transactions into group commits; Close ends it"},
+}
