@@ -2,7 +2,6 @@ package authority
 
 import (
 	"context"
-	"crypto/x509"
 	"errors"
 	"time"
 
@@ -103,53 +102,6 @@ func (e storeError) Is(target error) bool { return target == ErrUnavailable }
 
 func isRetryable(err error) bool {
 	return errors.Is(err, ErrUnavailable) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
-}
-
-// Status is where a record stands.
-type Status string
-
-// The states of a record. Revocation is not one: Record.Revocation says it.
-const (
-	Reserved  Status = "reserved"  // about to be signed
-	Issued    Status = "issued"    // signed, and handed out or about to be
-	Abandoned Status = "abandoned" // perhaps signed, never handed out; counts as revoked
-)
-
-// Record is what the store knows of one certificate.
-type Record struct {
-	Serial      Serial
-	Status      Status
-	Operation   provisioner.Operation
-	Issuer      string // the issuer's name in the configuration
-	TBS         []byte // the DER of the TBSCertificate, recorded before it was signed
-	DER         []byte // the certificate; nil unless issued
-	NotBefore   time.Time
-	NotAfter    time.Time
-	Subject     string   // who asked, as authenticated
-	Names       []string // the certificate's subject alternative names
-	KeyID       string   // SHA-256 of the SubjectPublicKeyInfo, lower-case hex
-	Provisioner string
-	Profile     string
-	Entity      string // inventory ID
-	Identifiers []provisioner.Identifier
-	Previous    Serial // the certificate that this one renews or rekeys
-	RequestID   string
-	ReservedAt  time.Time
-	IssuedAt    time.Time // zero unless issued
-	Revocation  *Revocation
-}
-
-// Certificate parses r.DER.
-func (r *Record) Certificate() (*x509.Certificate, error) { return x509.ParseCertificate(r.DER) }
-
-// Revocation says that and why a certificate is no longer good.
-type Revocation struct {
-	Serial      Serial
-	ReasonCode  int // RFC 5280, section 5.3.1
-	Reason      string
-	RevokedAt   time.Time
-	Provisioner string // whose credential asked
-	By          string // the subject of that credential
 }
 
 // A Post is an event and the names of the sinks that must not miss it.

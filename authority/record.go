@@ -1,0 +1,96 @@
+package authority
+
+import (
+	"bytes"
+	"crypto/x509"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/chancery-ca/chancery/provisioner"
+)
+
+// Status is where a record stands.
+type Status string
+
+// The states of a record. Revocation is not one: Record.Revocation says it.
+const (
+	Reserved  Status = "reserved"  // about to be signed
+	Issued    Status = "issued"    // signed, and handed out or about to be
+	Abandoned Status = "abandoned" // perhaps signed, never handed out; counts as revoked
+)
+
+// Record is what the store knows of one certificate.
+type Record struct {
+	Serial      Serial
+	Status      Status
+	Operation   provisioner.Operation
+	Issuer      string // the issuer's name in the configuration
+	TBS         []byte // the DER of the TBSCertificate, recorded before it was signed
+	DER         []byte // the certificate; nil unless issued
+	NotBefore   time.Time
+	NotAfter    time.Time
+	Subject     string   // who asked, as authenticated
+	Names       []string // the certificate's subject alternative names
+	KeyID       string   // SHA-256 of the SubjectPublicKeyInfo, lower-case hex
+	Provisioner string
+	Profile     string
+	Entity      string // inventory ID
+	Identifiers []provisioner.Identifier
+	Previous    Serial // the certificate that this one renews or rekeys
+	RequestID   string
+	ReservedAt  time.Time
+	IssuedAt    time.Time // zero unless issued
+	Revocation  *Revocation
+}
+
+// Certificate parses r.DER.
+func (r *Record) Certificate() (*x509.Certificate, error) { return x509.ParseCertificate(r.DER) }
+
+// Revocation says that and why a certificate is no longer good.
+type Revocation struct {
+	Serial      Serial
+	ReasonCode  int // RFC 5280, section 5.3.1
+	Reason      string
+	RevokedAt   time.Time
+	Provisioner string // whose credential asked
+	By          string // the subject of that credential
+}
+
+// micro is what stores keep of a time: microseconds, in UTC.
+func micro(t time.Time) time.Time { return time.UnixMicro(t.UnixMicro()).UTC() }
+
+// checkSerial refuses what is not in the one spelling of a serial.
+func checkSerial(s Serial) error {
+	if n := s.Int(); n == nil || n.Sign() <= 0 || n.BitLen() > 160 || SerialOf(n) != s {
+		return errors.New("authority: the record's serial is not one")
+	}
+	return nil
+}
+
+// clone copies r as a store keeps it.
+func (r *Record) clone() *Record {
+	c := *r
+	c.TBS, c.DER = bytes.Clone(r.TBS), bytes.Clone(r.DER)
+	c.Names = append([]string(nil), r.Names...)
+	c.Identifiers = append([]provisioner.Identifier(nil), r.Identifiers...)
+	for _, t := range []*time.Time{&c.NotBefore, &c.NotAfter, &c.ReservedAt, &c.IssuedAt} {
+		*t = micro(*t)
+	}
+	if r.Revocation != nil {
+		v := *r.Revocation
+		v.RevokedAt = micro(v.RevokedAt)
+		c.Revocation = &v
+	}
+	return &c
+}
+
+func (q *Query) matches(r *Record) bool {
+	is := func(want, have string) bool { return want == "" || want == have }
+	return is(string(q.Status), string(r.Status)) && is(q.Issuer, r.Issuer) && is(q.Provisioner, r.Provisioner) &&
+		is(q.Subject, r.Subject) && is(q.KeyID, r.KeyID) &&
+		(q.Name == "" || slices.Contains(r.Names, q.Name)) &&
+		(q.Revoked == nil || *q.Revoked == (r.Revocation != nil)) &&
+		(q.NotAfterFrom.IsZero() || !r.NotAfter.Before(q.NotAfterFrom)) &&
+		(q.NotAfterUntil.IsZero() || r.NotAfter.Before(q.NotAfterUntil))
+}
