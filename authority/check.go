@@ -8,7 +8,6 @@ import (
 	"encoding/asn1"
 	"encoding/hex"
 	"errors"
-	"slices"
 	"time"
 
 	"github.com/chancery-ca/chancery/internal/x509lint"
@@ -95,8 +94,7 @@ func (p *passage) checkNames() *Error {
 	if m := (provisioner.Names{Emails: mail}).Without(names).Strings(); len(m) > 0 {
 		added, names.Emails = append(added, m...), append(names.Emails, m...)
 	}
-	others := slices.ContainsFunc(c.ExtraExtensions, func(e pkix.Extension) bool { return e.Id.Equal(oidSubjectAltName) })
-	if others { // otherName and the like, which no grant can hold and no policy can judge
+	if p.otherNames { // otherName and the like, which no grant can hold and no policy can judge
 		added = append(added, "names of other types")
 	}
 	if len(added) == 0 {
@@ -108,7 +106,7 @@ func (p *passage) checkNames() *Error {
 	if p.profile.Entity.Names {
 		return refuse(Denied, "", "entity-names", "the template adds %q, which is no name of %q", added[0], p.entity.ID)
 	}
-	if others && (!p.s.Policy.Empty() || !p.profile.Policy.Empty() || !p.s.Bindings[p.provisioner.Name()].Policy.Empty() || p.profile.Entity.Groups != nil) {
+	if p.otherNames && (!p.s.Policy.Empty() || !p.profile.Policy.Empty() || !p.s.Bindings[p.provisioner.Name()].Policy.Empty() || p.profile.Entity.Groups != nil) {
 		return refuse(Denied, "", "names", "the template adds names of other types, which the policy cannot judge")
 	}
 	d.Names = names
@@ -123,12 +121,19 @@ var (
 // subjectNames returns the common name and the e-mail addresses of a subject as it will be encoded. A
 // second common name is refused: relying parties differ in which one they read.
 func subjectNames(c *x509.Certificate) (cn string, mail []string, _ *Error) {
-	rdns := c.Subject.ToRDNSequence()
-	if len(c.RawSubject) > 0 {
-		rdns = nil
-		if rest, err := asn1.Unmarshal(c.RawSubject, &rdns); err != nil || len(rest) > 0 {
-			return "", nil, refuse(Denied, "", "subject", "the template's subject cannot be read")
+	der := c.RawSubject
+	if len(der) == 0 && len(c.Subject.ExtraNames) == 0 {
+		return c.Subject.CommonName, nil, nil // which is all there is
+	}
+	if len(der) == 0 {
+		var merr error
+		if der, merr = asn1.Marshal(c.Subject.ToRDNSequence()); merr != nil {
+			return "", nil, refuse(Denied, "", "subject", "the template's subject cannot be encoded")
 		}
+	}
+	var rdns pkix.RDNSequence // as relying parties read it: what a template sets need not be a string yet
+	if rest, uerr := asn1.Unmarshal(der, &rdns); uerr != nil || len(rest) > 0 {
+		return "", nil, refuse(Denied, "", "subject", "the template's subject cannot be read")
 	}
 	seen := false
 	for _, rdn := range rdns {

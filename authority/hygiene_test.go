@@ -160,3 +160,34 @@ func TestKeyRules(t *testing.T) {
 		ca.Check()
 	}
 }
+
+// A template of step's that mixes ordinary names with others puts all of them into one extension. They are
+// judged as they will be signed.
+func TestMixedNames(t *testing.T) {
+	mixed := func(dns string) *template.Template {
+		tpl, err := template.Parse("mixed", `{"subject": {{ toJson .Subject }}, "sans": [
+			{"type": "dns", "value": "`+dns+`"}, {"type": "userPrincipalName", "value": "joe@example.com"}]}`)
+		require.NoError(t, err)
+		return tpl
+	}
+	for _, c := range []struct {
+		dns     string
+		trusted bool
+		code    string
+	}{{"db.internal", true, ""}, {"other.internal", true, ""}, {"db.internal", false, "names"}, {"a..b", true, "dns-label"}} {
+		ca := authoritytest.New(t, func(cfg *authority.Config) {
+			cfg.Profiles = []authority.Profile{{Template: mixed(c.dns), TemplateNames: c.trusted}}
+		})
+		got, err := ca.Try(signRequest(t, ca, "db.internal"))
+		if c.code == "" {
+			require.NoError(t, err)
+			require.Equal(t, []string{c.dns}, got.Leaf.DNSNames)
+			require.Equal(t, []string{c.dns}, got.Record.Names)
+			ca.Issue(renewal(got.Leaf))
+		} else {
+			require.Error(t, err)
+			requireRefused(t, err, authority.Denied, c.code)
+		}
+		ca.Check()
+	}
+}

@@ -76,6 +76,7 @@ type passage struct {
 
 	// written by render
 	certificate *x509.Certificate
+	otherNames  bool // the template gives names that are neither DNS, IP, e-mail nor URI
 }
 
 func newPassage(a *Authority, s *snapshot, r *Request) *passage {

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/crypto/cryptobyte"
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 
+	"github.com/chancery-ca/chancery/internal/x509lint"
 	"github.com/chancery-ca/chancery/provisioner"
 	"github.com/chancery-ca/chancery/template"
 )
@@ -62,6 +63,13 @@ func (p *passage) anew() (*x509.Certificate, *Error) {
 	}
 	if a := c.SignatureAlgorithm; a != x509.UnknownSignatureAlgorithm && a != p.issuer.algorithm {
 		return nil, refuse(Internal, "", "template", "the template asks for %s, and issuer %q signs with %s", a, p.issuer.Name, p.issuer.algorithm)
+	}
+	for _, e := range c.ExtraExtensions {
+		if e.Id.Equal(oidSubjectAltName) {
+			if p.otherNames, err = x509lint.ReadSAN(c, e.Value); err != nil {
+				return nil, unfit(err)
+			}
+		}
 	}
 	c.PublicKey = p.publicKey()
 	if c.NotBefore.IsZero() {

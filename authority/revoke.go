@@ -87,6 +87,9 @@ func (a *Authority) revoker(ctx context.Context, s *snapshot, r *RevokeRequest) 
 		}
 		known, kerr := a.known(ctx, s, r.Certificate)
 		if kerr != nil {
+			if kerr.Step == "" {
+				kerr.Step = StepAuthenticate
+			}
 			if kerr.Code == "revoked" {
 				kerr = refuse(Conflict, StepAuthenticate, "revoked", "the certificate is revoked already")
 			}

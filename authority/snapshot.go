@@ -37,6 +37,9 @@ func newSnapshot(c Config) (*snapshot, error) {
 	// The snapshot shares nothing with the caller that the caller could still change.
 	c.Issuers, c.Provisioners, c.Profiles = slices.Clone(c.Issuers), slices.Clone(c.Provisioners), slices.Clone(c.Profiles)
 	c.Roots, c.FederatedRoots, c.URLs = slices.Clone(c.Roots), slices.Clone(c.FederatedRoots), slices.Clone(c.URLs)
+	for i := range c.Profiles {
+		c.Profiles[i].TemplateData = maps.Clone(c.Profiles[i].TemplateData)
+	}
 	c.Sinks, c.Outbox, c.Bindings = slices.Clone(c.Sinks), slices.Clone(c.Outbox), maps.Clone(c.Bindings)
 	for name, b := range c.Bindings {
 		b.Profiles = slices.Clone(b.Profiles)
@@ -198,7 +201,11 @@ func (s *snapshot) defaultIssuer() *issuer {
 // issuersOf finds who may have issued c, by name and key id. It is no proof.
 func (s *snapshot) issuersOf(c *x509.Certificate) (out []*issuer) {
 	for _, i := range s.issuers {
-		if bytes.Equal(c.RawIssuer, i.cert.RawSubject) && (len(c.AuthorityKeyId) == 0 || bytes.Equal(c.AuthorityKeyId, i.cert.SubjectKeyId)) {
+		if !bytes.Equal(c.RawIssuer, i.cert.RawSubject) {
+			continue
+		}
+		if len(c.AuthorityKeyId) > 0 && bytes.Equal(c.AuthorityKeyId, i.cert.SubjectKeyId) ||
+			len(c.AuthorityKeyId) == 0 && i.cert.CheckSignature(c.SignatureAlgorithm, c.RawTBSCertificate, c.Signature) == nil {
 			out = append(out, i)
 		}
 	}

@@ -101,6 +101,9 @@ func (f *Faults) wrap(c *authority.Config) {
 		c.Provisioners[i] = faultyProvisioner{p, f}
 	}
 	for i := range c.Issuers {
+		if c.Issuers[i].Signer == nil { // a retired one needs none
+			continue
+		}
 		c.Issuers[i].Signer = faultySigner{c.Issuers[i].Signer, f}
 	}
 	for i, s := range c.Sinks {

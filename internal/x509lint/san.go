@@ -5,6 +5,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/asn1"
 	"net"
+	"net/url"
 )
 
 // The kinds of GeneralName, by tag: RFC 5280, section 4.2.1.6.
@@ -95,4 +96,38 @@ func plainIP(ip net.IP) net.IP {
 		return v4
 	}
 	return ip
+}
+
+// ReadSAN puts the names of the ordinary kinds that a SAN extension in DER holds into the fields of a
+// template, in place of what is there: the extension is what will be signed. It reports whether there
+// are names of other kinds, which have no field.
+func ReadSAN(c *x509.Certificate, der []byte) (others bool, err error) {
+	var seq asn1.RawValue
+	if rest, err := asn1.Unmarshal(der, &seq); err != nil || len(rest) > 0 || seq.Tag != asn1.TagSequence || seq.Class != 0 || !seq.IsCompound {
+		return false, problem("san-form", "the subject alternative names are not a sequence")
+	}
+	c.DNSNames, c.EmailAddresses, c.IPAddresses, c.URIs = nil, nil, nil, nil
+	for rest := seq.Bytes; len(rest) > 0; {
+		var v asn1.RawValue
+		if rest, err = asn1.Unmarshal(rest, &v); err != nil || v.Class != asn1.ClassContextSpecific {
+			return false, problem("san-form", "the subject alternative names are malformed")
+		}
+		switch v.Tag {
+		case nameDNS:
+			c.DNSNames = append(c.DNSNames, string(v.Bytes))
+		case nameEmail:
+			c.EmailAddresses = append(c.EmailAddresses, string(v.Bytes))
+		case nameIP:
+			c.IPAddresses = append(c.IPAddresses, v.Bytes)
+		case nameURI:
+			u, err := url.Parse(string(v.Bytes))
+			if err != nil {
+				return false, problem("uri", "a subject alternative name is no URI")
+			}
+			c.URIs = append(c.URIs, u)
+		default:
+			others = true
+		}
+	}
+	return others, nil
 }
