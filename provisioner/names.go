@@ -3,7 +3,6 @@ package provisioner
 import (
 	"crypto/x509"
 	"net"
-	"net/mail"
 	"net/netip"
 	"net/url"
 	"slices"
@@ -32,9 +31,6 @@ func ParseNames(s []string) Names {
 		} else if u, err := url.Parse(v); err == nil && u.Scheme != "" {
 			n.URIs = append(n.URIs, u.String())
 		} else if strings.Contains(v, "@") {
-			if a, err := mail.ParseAddress(v); err == nil {
-				v = a.Address
-			}
 			n.Emails = append(n.Emails, lowerDomain(v))
 		} else {
 			n.DNS = append(n.DNS, CanonicalDNS(v))
