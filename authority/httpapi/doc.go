@@ -35,6 +35,14 @@
 //   - A renew token for another audience is answered with 401; by step-ca with 500.
 //   - A renew token is spent once, whatever provisioner the certificate is of.
 //   - A certificate of which nobody knows who let it be issued is not renewed.
+//   - An expired certificate of which the store has no record is not renewed, whatever its provisioner
+//     says: its record, and with it its revocation, may have been pruned.
+//   - A certificate that a withdrawn key of a provisioner let through is not renewed.
+//
+// Validity:
+//
+//   - A certificate may begin a minute ago, or as long ago as its profile backdates, and ahead by no more
+//     than it may live; step-ca takes any beginning.
 //
 // Policy:
 //
