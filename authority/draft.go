@@ -94,16 +94,22 @@ func (a *Authority) commit(ctx context.Context, d *draft, leaf *x509.Certificate
 	return &Certificate{Leaf: leaf, Chain: chain, Record: r, Truncated: !d.truncated.IsZero()}, nil
 }
 
+// insisting is how long to wait before each time that a store which fails is asked what became of a commit.
+var insisting = [...]time.Duration{0, 5, 10, 20, 50, 100, 200, 400} // milliseconds
+
 // committed finds out whether a commit that the store reported as failed took effect all the same, and
-// sees to it that otherwise it never will.
+// sees to it that otherwise it never will: a reservation that is abandoned cannot be committed any more.
 func (a *Authority) committed(ctx context.Context, d *draft) bool {
-	for range 2 {
+	for _, wait := range insisting {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-time.After(wait * time.Millisecond):
+		}
 		if got, err := a.store.Certificate(ctx, d.record.Serial); err == nil && got.Status != Reserved {
 			return got.Status == Issued && bytes.Equal(got.DER, d.record.DER)
 		}
-		// It is reserved, or nobody knows. Once it is abandoned it cannot be committed any more; if it is
-		// no longer reserved, somebody has decided, and the second look tells who.
-		if !errors.Is(a.abandon(ctx, d, false, nil), ErrState) {
+		if a.abandon(ctx, d, false, nil) == nil {
 			return false
 		}
 	}
