@@ -52,6 +52,9 @@ func (p *passage) authenticate(ctx context.Context) (string, *Error) {
 	if err := p.choose(); err != nil {
 		return "", err
 	}
+	if p.trace == nil {
+		return "", nil
+	}
 	return fmt.Sprintf("provisioner %q, subject %q, profile %q, issuer %q", p.provisioner.Name(), own.Subject, p.profile.Name, p.issuer.Name), nil
 }
 
@@ -108,8 +111,13 @@ func (p *passage) checkCSR() *Error {
 // proveKey makes sure that whoever asks holds the new key. It comes after the credential was judged, so
 // that nobody without one makes us verify signatures of their choice.
 func (p *passage) proveKey() *Error {
-	if p.r.Operation != provisioner.X509Renew && p.r.CSR.CheckSignature() != nil {
-		return refuse(BadRequest, "", "csr-signature", "the CSR's signature does not verify")
+	if p.r.Operation == provisioner.X509Renew {
+		return nil
+	}
+	if err := x509lint.RequestSignature(p.r.CSR); err != nil {
+		e := unfit(err)
+		e.Kind = BadRequest
+		return e
 	}
 	return nil
 }

@@ -35,7 +35,7 @@ func (p *passage) check(ctx context.Context) (string, *Error) {
 	if err := x509lint.Names(c.Subject.CommonName, c); err != nil {
 		return "", unfit(err)
 	}
-	if err := x509lint.Subject(c.Subject); err != nil {
+	if err := p.checkSubject(); err != nil {
 		return "", unfit(err)
 	}
 	if c.Subject.CommonName == p.issuer.cert.Subject.CommonName && c.Subject.String() == p.issuer.cert.Subject.String() {
@@ -45,6 +45,14 @@ func (p *passage) check(ctx context.Context) (string, *Error) {
 		return "", unfit(err)
 	}
 	return "", p.lastWord(ctx)
+}
+
+// checkSubject looks at the subject in the form in which it will be signed.
+func (p *passage) checkSubject() error {
+	if raw := p.certificate.RawSubject; len(raw) > 0 && p.old == nil {
+		return x509lint.RawSubject(raw)
+	}
+	return x509lint.Subject(p.certificate.Subject)
 }
 
 // lastWord asks the program's own rule, once everything else has allowed what is to be signed.

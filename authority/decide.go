@@ -30,6 +30,9 @@ func (p *passage) decide(context.Context) (string, *Error) {
 	if err := p.judgeNames(p.commonName(), d.Names); err != nil {
 		return "", err
 	}
+	if p.trace == nil {
+		return "", nil
+	}
 	return fmt.Sprintf("names %q, %s to %s", d.Names.Strings(), d.NotBefore.UTC().Format(time.RFC3339), d.NotAfter.UTC().Format(time.RFC3339)), nil
 }
 
@@ -177,25 +180,28 @@ func (p *passage) fitIssuer(begin, end time.Time) *Error {
 // what a template made of it.
 func (p *passage) judgeNames(cn string, n provisioner.Names) *Error {
 	names := policy.Names{CommonName: cn, DNS: n.DNS, IPs: n.IPs, Emails: n.Emails, URIs: n.URIs}
-	for _, c := range []struct {
-		whose  string
+	for _, c := range [...]struct {
 		policy *policy.Policy
+		whose  func() string
 	}{
-		{"the authority", p.s.Policy},
-		{"profile " + strconv.Quote(p.profile.Name), p.profile.Policy},
-		{"provisioner " + strconv.Quote(p.provisioner.Name()), p.s.Bindings[p.provisioner.Name()].Policy},
+		{p.s.Policy, func() string { return "the authority" }},
+		{p.profile.Policy, func() string { return "profile " + strconv.Quote(p.profile.Name) }},
+		{p.s.Bindings[p.provisioner.Name()].Policy, func() string { return "provisioner " + strconv.Quote(p.provisioner.Name()) }},
 	} {
-		if p.trace != nil && c.policy != nil {
-			p.trace.Policies = append(p.trace.Policies, PolicyTrace{c.whose, c.policy.Explain(names)})
+		if c.policy == nil {
+			continue
+		}
+		if p.trace != nil {
+			p.trace.Policies = append(p.trace.Policies, PolicyTrace{c.whose(), c.policy.Explain(names)})
 		}
 		err := c.policy.Check(names)
 		if err == nil {
 			continue
 		}
 		if d, ok := errors.AsType[*policy.Denial](err); ok {
-			return refuse(Denied, "", d.Code, "policy of %s: %s", c.whose, d.Reason)
+			return refuse(Denied, "", d.Code, "policy of %s: %s", c.whose(), d.Reason)
 		}
-		return &Error{Kind: Denied, Code: "policy", Reason: "policy of " + c.whose, Err: err}
+		return &Error{Kind: Denied, Code: "policy", Reason: "policy of " + c.whose(), Err: err}
 	}
 	if p.profile.Entity.Groups != nil {
 		if err := p.profile.allowedByGroups(p.entity, n); err != nil {

@@ -42,6 +42,9 @@ func (p *passage) lookUp(ctx context.Context) (string, *Error) {
 		return "", refuse(Denied, "", "entity-changed", "the certificate is %q's, and now its name leads to %q", r.Entity, e.ID)
 	}
 	p.entity = e
+	if p.trace == nil {
+		return "", nil
+	}
 	return fmt.Sprintf("%s %q", e.Kind, e.ID), nil
 }
 

@@ -22,7 +22,7 @@ func mount(t *testing.T, options string) string {
 	t.Helper()
 	dir := t.TempDir()
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, options); err != nil {
-		t.Skipf("needs the right to mount a tmpfs (root with CAP_SYS_ADMIN): %v", err)
+		skip(t, "needs the right to mount a tmpfs (root with CAP_SYS_ADMIN): %v", err)
 	}
 	t.Cleanup(func() { require.NoError(t, syscall.Unmount(dir, syscall.MNT_DETACH)) })
 	return dir

@@ -12,7 +12,7 @@ func needFiles(t *testing.T, n uint64) {
 	t.Helper()
 	var l syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &l); err != nil {
-		t.Skipf("RLIMIT_NOFILE is not known: %v", err)
+		skip(t, "RLIMIT_NOFILE is not known: %v", err)
 	}
 	if uint64(l.Cur) >= n {
 		return
@@ -20,10 +20,10 @@ func needFiles(t *testing.T, n uint64) {
 	was := l
 	l.Cur = l.Max
 	if uint64(l.Max) < n {
-		t.Skipf("needs %d open files; RLIMIT_NOFILE allows %d", n, l.Max)
+		skip(t, "needs %d open files; RLIMIT_NOFILE allows %d", n, l.Max)
 	}
 	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &l); err != nil {
-		t.Skipf("needs %d open files; RLIMIT_NOFILE is %d and cannot be raised: %v", n, was.Cur, err)
+		skip(t, "needs %d open files; RLIMIT_NOFILE is %d and cannot be raised: %v", n, was.Cur, err)
 	}
 	t.Cleanup(func() { syscall.Setrlimit(syscall.RLIMIT_NOFILE, &was) })
 }

@@ -47,7 +47,7 @@ func TestIdleConnections(t *testing.T) {
 	}
 	t.Logf("%d connections opened in %s", n, time.Since(start).Round(time.Millisecond))
 	if time.Since(start) > patience-4*time.Second {
-		t.Skip("this machine is too busy: the first connections end before the last ones are open")
+		skip(t, "this machine is too busy: the first connections end before the last ones are open")
 	}
 	require.GreaterOrEqual(t, before.goroutines-begin.goroutines, n, "they are all there")
 	require.Less(t, (before.bytes-begin.bytes)/int64(n), int64(128<<10), "bytes for each connection")

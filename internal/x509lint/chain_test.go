@@ -308,6 +308,15 @@ func (c chainCase) build(t *testing.T) (leaf *x509.Certificate, issuer, root *te
 	return leaf, issuer, root
 }
 
+// Chain is [NewIssuer] and [Issuer.Check] in one, for when there is one leaf to look at.
+func Chain(leaf *x509.Certificate, chain, roots []*x509.Certificate, now time.Time) error {
+	is, err := NewIssuer(chain, roots)
+	if err != nil {
+		return err
+	}
+	return is.Check(leaf, now)
+}
+
 func TestChain(t *testing.T) {
 	for _, c := range append(ownCases, opensslCases...) {
 		leaf, issuer, root := c.build(t)

@@ -168,15 +168,6 @@ func (is *Issuer) Check(leaf *x509.Certificate, now time.Time) error {
 	return refused
 }
 
-// Chain is [NewIssuer] and [Issuer.Check] in one, for when there is one leaf to look at.
-func Chain(leaf *x509.Certificate, chain, roots []*x509.Certificate, now time.Time) error {
-	is, err := NewIssuer(chain, roots)
-	if err != nil {
-		return err
-	}
-	return is.Check(leaf, now)
-}
-
 func (p *path) check(leaf *x509.Certificate, n *altNames, now time.Time) error {
 	switch {
 	case now.Before(p.notBefore):

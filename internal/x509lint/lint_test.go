@@ -301,3 +301,11 @@ func BenchmarkPublicKey(b *testing.B) {
 		})
 	}
 }
+
+// Request is both looks at a CSR.
+func Request(csr *x509.CertificateRequest) error {
+	if err := RequestShape(csr); err != nil {
+		return err
+	}
+	return RequestSignature(csr)
+}

@@ -5,19 +5,16 @@ import "crypto/x509"
 // maxRequest is how large a CSR may be: enough for RSA-8192 and a few hundred names.
 const maxRequest = 64 << 10
 
-// Request refuses a CSR whose shape or key is bad, or whose signature does not prove that the key is
-// held. It does one signature verification.
-func Request(csr *x509.CertificateRequest) error {
-	if err := RequestShape(csr); err != nil {
-		return err
-	}
+// RequestSignature refuses a CSR whose signature does not prove that the key is held. [RequestShape] has
+// to come first: it bounds what verifying costs.
+func RequestSignature(csr *x509.CertificateRequest) error {
 	if err := csr.CheckSignature(); err != nil {
 		return problem("csr-signature", "the CSR's signature does not verify")
 	}
 	return nil
 }
 
-// RequestShape is [Request] without verifying the signature.
+// RequestShape refuses a CSR whose shape or key is bad. It verifies no signature.
 func RequestShape(csr *x509.CertificateRequest) error {
 	switch {
 	case csr == nil || len(csr.Raw) == 0:
