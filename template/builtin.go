@@ -3,22 +3,23 @@ package template
 import (
 	"crypto/rsa"
 	"crypto/x509"
-	"encoding/json"
+	"crypto/x509/pkix"
+	"encoding/asn1"
 	"errors"
 	"fmt"
 	"net"
 	"net/url"
 	"slices"
+	"strings"
 	"unicode/utf8"
-
-	"go.step.sm/crypto/x509util"
 )
 
-// Leaf is step's default: the common name and names of the data, for servers and clients.
-func Leaf() *Template { return &Template{"leaf", leaf} }
+// Leaf is step's default: the common name and names of the data, for servers and clients. A name of an
+// extended kind is a [*RenderError] about its type; the Leaf of package step knows those.
+func Leaf() *Template { return New("leaf", leaf) }
 
 // AdminLeaf takes subject and names from the CSR. It is for credentials that may have any name.
-func AdminLeaf() *Template { return &Template{"admin-leaf", adminLeaf} }
+func AdminLeaf() *Template { return New("admin-leaf", adminLeaf) }
 
 // Root is step's default for self-signed certificates: a CA above one level of CAs.
 func Root() *Template { return CA(1) }
@@ -29,33 +30,29 @@ func Intermediate() *Template { return CA(0) }
 // CA is a certificate authority with at most maxPathLen CAs below it, any number when it is negative.
 // Its subject is the common name of the data, or the CSR's when the data has none.
 func CA(maxPathLen int) *Template {
-	return &Template{name: "ca", make: func(d *Data) (*x509.Certificate, error) {
-		c := forKey(d.CR)
-		c.KeyUsage = x509.KeyUsageCertSign | x509.KeyUsageCRLSign
-		x509util.BasicConstraints{IsCA: true, MaxPathLen: maxPathLen}.Set(c)
-		c.Subject.CommonName = validUTF8(d.CommonName)
-		if d.CommonName == "" && d.CR != nil {
-			return c, subjectOf(d.CR, c)
+	return New("ca", func(d *Data) (*x509.Certificate, error) {
+		c := &x509.Certificate{
+			KeyUsage:              x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
+			BasicConstraintsValid: true, IsCA: true, MaxPathLen: max(maxPathLen, -1), MaxPathLenZero: maxPathLen == 0,
+			Subject: pkix.Name{CommonName: validUTF8(d.CommonName)},
 		}
-		return c, nil
-	}}
-}
-
-func forKey(cr *x509.CertificateRequest) *x509.Certificate {
-	c := new(x509.Certificate)
-	if cr != nil {
-		c.PublicKey, c.PublicKeyAlgorithm = cr.PublicKey, cr.PublicKeyAlgorithm
-	}
-	return c
+		var err error
+		if d.CommonName == "" && d.CR != nil {
+			c.Subject, err = subjectOf(d.CR)
+		}
+		return c, err
+	})
 }
 
 func forServersAndClients(cr *x509.CertificateRequest) *x509.Certificate {
-	c := forKey(cr)
+	c := new(x509.Certificate) // not a literal, which would be made elsewhere and copied
 	c.KeyUsage = x509.KeyUsageDigitalSignature
-	if _, ok := c.PublicKey.(*rsa.PublicKey); ok {
-		c.KeyUsage |= x509.KeyUsageKeyEncipherment
-	}
 	c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}
+	if cr != nil {
+		if _, ok := cr.PublicKey.(*rsa.PublicKey); ok {
+			c.KeyUsage |= x509.KeyUsageKeyEncipherment
+		}
+	}
 	return c
 }
 
@@ -63,59 +60,60 @@ func leaf(d *Data) (*x509.Certificate, error) {
 	c := forServersAndClients(d.CR)
 	c.Subject.CommonName = validUTF8(d.CommonName)
 	for i, s := range d.SANs {
-		v := validUTF8(s.Value)
-		switch s.Type {
-		case x509util.DNSType:
-			if v != "" {
-				c.DNSNames = append(c.DNSNames, v)
-			}
-		case x509util.EmailType:
-			if v != "" {
-				c.EmailAddresses = append(c.EmailAddresses, v)
-			}
-		case x509util.IPType:
-			ip := net.ParseIP(v)
-			if ip != nil {
-				c.IPAddresses = append(c.IPAddresses, ip)
-			} else if v != "" {
-				return nil, badName(i, "%.60q is not an IP address", v)
-			}
-		case x509util.URIType:
-			u, err := url.Parse(v)
-			if err != nil || v != "" && u.Scheme == "" {
-				return nil, badName(i, "%.60q is not a URI", v)
-			}
-			if v != "" {
-				c.URIs = append(c.URIs, u)
-			}
-		case x509util.AutoType, "":
-			x509util.SubjectAlternativeName{Value: v}.Set(c)
-		default:
-			return extendedLeaf(d)
+		if err := addName(c, s.Type, validUTF8(s.Value)); err != nil {
+			err.Field = fmt.Sprintf("sans[%d].%s", i, err.Field)
+			return nil, err
 		}
 	}
 	return c, nil
 }
 
-func badName(i int, format string, v string) error {
-	return &RenderError{Field: fmt.Sprintf("sans[%d].value", i), Err: fmt.Errorf(format, v)}
+// addName gives c a name; an empty one is none.
+func addName(c *x509.Certificate, kind, v string) *RenderError {
+	if kind == "auto" || kind == "" {
+		kind = kindOf(v)
+	}
+	switch kind {
+	default:
+		return &RenderError{Field: "type", Err: fmt.Errorf("%.60q is no type of name that this template has", kind)}
+	case "dns", "email", "ip", "uri":
+	}
+	if v == "" {
+		return nil
+	}
+	switch kind {
+	case "dns":
+		c.DNSNames = append(c.DNSNames, v)
+	case "email":
+		c.EmailAddresses = append(c.EmailAddresses, v)
+	case "ip":
+		ip := net.ParseIP(v)
+		if ip == nil {
+			return &RenderError{Field: "value", Err: fmt.Errorf("%.60q is not an IP address", v)}
+		}
+		c.IPAddresses = append(c.IPAddresses, ip)
+	case "uri":
+		u, err := url.Parse(v)
+		if err != nil || u.Scheme == "" {
+			return &RenderError{Field: "value", Err: fmt.Errorf("%.60q is not a URI", v)}
+		}
+		c.URIs = append(c.URIs, u)
+	}
+	return nil
 }
 
-// extendedLeaf is leaf for names that crypto/x509 has no fields for: x509util encodes them.
-func extendedLeaf(d *Data) (*x509.Certificate, error) {
-	doc, err := json.Marshal(map[string]any{
-		"subject": x509util.Subject{CommonName: d.CommonName}, "sans": d.sans(),
-	})
-	if err != nil {
-		return nil, err
+// kindOf is what step takes a name for that comes without a type.
+func kindOf(v string) string {
+	if net.ParseIP(v) != nil {
+		return "ip"
 	}
-	named, fault := decodeCertificate(doc, d.CR)
-	if fault != nil {
-		return nil, &RenderError{Field: fault.field, Err: fault.err}
+	if u, err := url.Parse(v); err == nil && u.Scheme != "" {
+		return "uri"
 	}
-	c := forServersAndClients(d.CR)
-	c.Subject, c.ExtraExtensions = named.Subject, named.ExtraExtensions
-	return c, nil
+	if strings.Contains(v, "@") {
+		return "email"
+	}
+	return "dns"
 }
 
 func adminLeaf(d *Data) (*x509.Certificate, error) {
@@ -127,19 +125,36 @@ func adminLeaf(d *Data) (*x509.Certificate, error) {
 	for _, ip := range d.CR.IPAddresses {
 		c.IPAddresses = append(c.IPAddresses, ip.To16())
 	}
-	return c, subjectOf(d.CR, c)
+	var err error
+	c.Subject, err = subjectOf(d.CR)
+	return c, err
 }
 
-// subjectOf gives c the subject of the CSR, in the attributes that a document can say.
-func subjectOf(cr *x509.CertificateRequest, c *x509.Certificate) error {
-	subject := requestView(cr).Subject
-	for _, n := range subject.ExtraNames {
-		if _, ok := n.Value.(string); !ok {
-			return &RenderError{Field: "subject.extraNames", Err: errors.New("an attribute of the CSR's subject is not text")}
+var (
+	oidEmailAddress = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 1}
+	// ownFields are the attributes below 2.5.4 that pkix.Name has fields for.
+	ownFields = []int{3, 5, 6, 7, 8, 9, 10, 11, 17}
+)
+
+// subjectOf is the subject of the CSR as certificates have it: attributes in the order of pkix.Name, and
+// after them all others.
+func subjectOf(cr *x509.CertificateRequest) (pkix.Name, error) {
+	s := cr.Subject
+	s.Names, s.ExtraNames = nil, nil
+	for _, a := range cr.Subject.Names {
+		if len(a.Type) == 4 && a.Type[0] == 2 && a.Type[1] == 5 && a.Type[2] == 4 && slices.Contains(ownFields, a.Type[3]) {
+			continue
 		}
+		v, ok := a.Value.(string)
+		if !ok {
+			return pkix.Name{}, &RenderError{Field: "subject.extraNames", Err: errors.New("an attribute of the CSR's subject is not text")}
+		}
+		if a.Type.Equal(oidEmailAddress) { // which RFC 5280 (appendix A.1) has as an IA5String
+			a.Value = asn1.RawValue{Class: asn1.ClassUniversal, Tag: asn1.TagIA5String, Bytes: []byte(v)}
+		}
+		s.ExtraNames = append(s.ExtraNames, a)
 	}
-	subject.Set(c)
-	return nil
+	return s, nil
 }
 
 // validUTF8 is what is left of s after a trip through JSON.

@@ -1,25 +1,9 @@
-// Package template decides what exactly is issued. It renders step's X.509 template documents (JSON
-// written with text/template) into an [*x509.Certificate] that the authority completes and signs.
+// Package template decides what exactly is issued: a [Template] makes an [*x509.Certificate] of what is
+// known about a request, and the authority completes and signs it.
 //
-// Documents, variables and functions are those of step-ca, so its template files work as they are.
-// What differs is on the side of caution:
+// [Leaf] and its neighbours are step's default templates, made in Go. [New] makes one of a function.
+// Those written as text, in step's document format, are package step's, below: they bring a text engine
+// and its function library with them, which a program that does not need them does not link.
 //
-//   - Values are escaped by where they stand. Inside a string of the document an action prints text of
-//     that string; elsewhere it prints one JSON value. An action where a field's name would be is an
-//     error, so nothing that came with a request can add a field that the template does not name.
-//   - Unknown, repeated and misspelled fields are errors that name the field and its line. So are the
-//     fields that the authority sets itself: serialNumber, issuer, subjectKeyId, authorityKeyId, and
-//     the extensions that stand for them.
-//   - A value that is missing inside a string is an error, not the text "<no value>". An IP address or
-//     URI that is none is an error, not a name left out.
-//   - A certificate says each thing once: an extension that is also a field of the document, or a
-//     rawSubject that differs from the subject, is an error.
-//   - An action inside a JSON document that is itself in a string (the value of a dn name) is an error;
-//     asn1Value has the same without the string.
-//   - Functions that read the host's environment or network, or that make keys, certificates or
-//     password hashes, do not exist, and a template that uses one does not parse.
-//   - Templates, documents, loops and repetitions have limits.
-//
-// A template is compiled once, by [Parse], and rendered by any number of goroutines. [Leaf] and the
-// other templates made in Go render without text or JSON.
+// A template is rendered by any number of goroutines.
 package template

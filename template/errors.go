@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// ParseError says where a template is wrong. Line and Column count from one; zero is unknown.
+// ParseError says where the text of a template is wrong. Line and Column count from one; zero is unknown.
 type ParseError struct {
 	Template     string
 	Line, Column int
@@ -34,7 +34,8 @@ func (e *RenderError) Error() string {
 // Unwrap returns the cause.
 func (e *RenderError) Unwrap() error { return e.Err }
 
-// FailError is a refusal by the template itself: Text is what it gave to its function fail.
+// FailError is a refusal by the template itself: Text is its reason, for whoever asked. Text templates
+// refuse with their function fail.
 type FailError struct{ Text string }
 
 func (e *FailError) Error() string { return e.Text }
@@ -54,26 +55,4 @@ func where(name string, line, column int, field string) string {
 		fmt.Fprintf(&b, "field %s: ", field)
 	}
 	return b.String()
-}
-
-// position is a place in a template's text, counted from one.
-type position struct{ line, column int }
-
-func positionIn(text string, offset int) position {
-	offset = min(max(offset, 0), len(text))
-	before := text[:offset]
-	return position{strings.Count(before, "\n") + 1, offset - strings.LastIndexByte(before, '\n')}
-}
-
-// offsetOf is the reverse of positionIn.
-func offsetOf(text string, line, column int) int {
-	offset := 0
-	for ; line > 1; line-- {
-		n := strings.IndexByte(text[offset:], '\n')
-		if n < 0 {
-			return len(text)
-		}
-		offset += n + 1
-	}
-	return offset + column - 1
 }

@@ -1,39 +1,53 @@
 package template_test
 
 import (
+	"crypto/x509"
 	"fmt"
 
 	"github.com/chancery-ca/chancery/template"
 )
 
 func Example() {
-	tpl, err := template.Parse("team.tpl", `{
-	"subject": {"organization": "Example", "commonName": {{ toJson .Subject.CommonName }}},
-	"sans": {{ toJson .SANs }},
-	"keyUsage": ["digitalSignature"],
-	"extKeyUsage": ["clientAuth"]
-}`)
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	cert, err := tpl.Render(&template.Data{
-		CommonName: `eve","isCA":true,"x":"`,
-		SANs:       []template.SAN{{Type: "email", Value: "eve@example.com"}},
+	cert, err := template.Leaf().Render(&template.Data{
+		CommonName: "db.internal",
+		SANs:       []template.SAN{{Type: "dns", Value: "db.internal"}, {Type: "ip", Value: "10.0.0.7"}},
 	})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	fmt.Println(cert.Subject.CommonName, cert.EmailAddresses, cert.IsCA)
-	// Output: eve","isCA":true,"x":" [eve@example.com] false
+	fmt.Println(cert.Subject, cert.DNSNames, cert.IPAddresses)
+	// Output: CN=db.internal [db.internal] [10.0.0.7]
 }
 
-func ExampleParse_error() {
-	_, err := template.Parse("leaf.tpl", `{
-	"subject": {{ toJson .Subject }},
-	"keyusage": ["digitalSignature"]
-}`)
+// Certificates for clients only, which name the team that the authority runs for.
+func ExampleNew() {
+	leaf := template.Leaf()
+	clients := template.New("clients", func(d *template.Data) (*x509.Certificate, error) {
+		team, ok := d.Extra["team"].(string)
+		if !ok {
+			return nil, &template.FailError{Text: "there is no team to name"}
+		}
+		c, err := leaf.Render(d)
+		if err != nil {
+			return nil, err
+		}
+		c.Subject.OrganizationalUnit = []string{team}
+		c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
+		return c, nil
+	})
+
+	data := &template.Data{CommonName: "eve", SANs: []template.SAN{{Type: "email", Value: "eve@example.com"}}}
+	_, err := clients.Render(data)
 	fmt.Println(err)
-	// Output: template: leaf.tpl:3:11: there is no field "keyusage"; did you mean "keyUsage"?
+	data.Extra = map[string]any{"team": "Storage"}
+	cert, err := clients.Render(data)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(cert.Subject, cert.EmailAddresses)
+	// Output:
+	// there is no team to name
+	// CN=eve,OU=Storage [eve@example.com]
 }

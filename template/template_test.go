@@ -5,37 +5,29 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/rsa"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/asn1"
 	"errors"
 	"fmt"
 	"math/big"
 	"net"
-	"net/url"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
-	"go.step.sm/crypto/x509util"
 
 	"github.com/chancery-ca/chancery/template"
 )
 
-func newRequest(t testing.TB, key crypto.Signer) *x509.CertificateRequest {
+func newRequest(t testing.TB) *x509.CertificateRequest {
 	t.Helper()
-	uri, err := url.Parse("spiffe://example.com/web")
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)
 	der, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{
-		Subject: pkix.Name{
-			CommonName: "web.example.com", Organization: []string{"Example", "Other"},
-			ExtraNames: []pkix.AttributeTypeAndValue{{Type: []int{2, 5, 4, 42}, Value: "Web"}},
-		},
-		DNSNames: []string{"web.example.com", "www.example.com"}, IPAddresses: []net.IP{{10, 0, 0, 1}},
-		EmailAddresses: []string{"web@example.com"}, URIs: []*url.URL{uri},
+		Subject:  pkix.Name{CommonName: "web.example.com", Organization: []string{"Example"}},
+		DNSNames: []string{"web.example.com"}, IPAddresses: []net.IP{{10, 0, 0, 1}},
 	}, key)
 	require.NoError(t, err)
 	cr, err := x509.ParseCertificateRequest(der)
@@ -43,23 +35,8 @@ func newRequest(t testing.TB, key crypto.Signer) *x509.CertificateRequest {
 	return cr
 }
 
-func keys(t testing.TB) map[string]crypto.Signer {
+func newData(t testing.TB) *template.Data {
 	t.Helper()
-	ec, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	require.NoError(t, err)
-	r, err := rsa.GenerateKey(rand.Reader, 2048)
-	require.NoError(t, err)
-	return map[string]crypto.Signer{"ecdsa": ec, "rsa": r}
-}
-
-func newKey(t testing.TB) crypto.Signer {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	require.NoError(t, err)
-	return key
-}
-
-func newData(cr *x509.CertificateRequest) *template.Data {
 	return &template.Data{
 		CommonName: "web.example.com",
 		SANs: []template.SAN{
@@ -67,125 +44,130 @@ func newData(cr *x509.CertificateRequest) *template.Data {
 			{Type: "email", Value: "web@example.com"}, {Type: "uri", Value: "spiffe://example.com/web"},
 			{Type: "auto", Value: "auto.example.com"}, {Value: "10.1.1.1"}, {Type: "dns"},
 		},
-		Token: map[string]any{
-			"sub": "web", "email": "web@example.com", "given_name": "Wéb", "exp": float64(1900000000),
-			"groups": []any{"ops", "dev & test"}, "udid": "0000-1111", "domain": "example.com", "kind": "policy",
-		},
-		User: map[string]any{"organization": []any{"Example"}, "ocsp": "http://ocsp.example.com"},
-		CR:   cr,
+		CR: newRequest(t),
 	}
 }
 
-// stepData is what step-ca would give to x509util for the same request.
-func stepData(d *template.Data) x509util.TemplateData {
-	v := x509util.NewTemplateData()
-	v.SetCommonName(d.CommonName)
-	if d.SANs != nil {
-		var sans []x509util.SubjectAlternativeName
-		for _, s := range d.SANs {
-			sans = append(sans, x509util.SubjectAlternativeName{Type: s.Type, Value: s.Value})
-		}
-		v.SetSubjectAlternativeNames(sans...)
-	}
-	if d.Token != nil {
-		v.SetToken(d.Token)
-	}
-	if d.User != nil {
-		v.SetUserData(d.User)
-	}
-	return v
-}
-
-func step(t testing.TB, text string, d *template.Data) *x509.Certificate {
-	t.Helper()
-	c, err := x509util.NewCertificate(d.CR, x509util.WithTemplate(text, stepData(d)))
+// What is the authority's stays the authority's, whatever a function says.
+func TestNewLeavesTheRest(t *testing.T) {
+	subject, err := asn1.Marshal(pkix.Name{CommonName: "raw"}.ToRDNSequence())
 	require.NoError(t, err)
-	return c.GetCertificate()
-}
-
-func render(t testing.TB, text string, d *template.Data) *x509.Certificate {
-	t.Helper()
-	tpl, err := template.Parse("t", text)
-	require.NoError(t, err)
+	var got *template.Data
+	tpl := template.New("greedy", func(d *template.Data) (*x509.Certificate, error) {
+		got = d
+		return &x509.Certificate{
+			SerialNumber: big.NewInt(1), Issuer: pkix.Name{CommonName: "me"}, RawIssuer: []byte{1}, SubjectKeyId: []byte{1}, AuthorityKeyId: []byte{1},
+			PublicKey: crypto.PublicKey("mine"), PublicKeyAlgorithm: x509.RSA,
+			RawSubject: subject, Subject: pkix.Name{CommonName: "another"}, DNSNames: []string{"kept"},
+		}, nil
+	})
+	require.Equal(t, "greedy", tpl.Name())
+	d := newData(t)
 	c, err := tpl.Render(d)
 	require.NoError(t, err)
-	return c
+	require.Same(t, d, got)
+	require.Equal(t, "raw", c.Subject.CommonName)
+	c.Subject = pkix.Name{}
+	require.Equal(t, &x509.Certificate{
+		PublicKey: d.CR.PublicKey, PublicKeyAlgorithm: x509.ECDSA, RawSubject: subject, DNSNames: []string{"kept"},
+	}, c)
+	c, err = tpl.Render(&template.Data{})
+	require.NoError(t, err)
+	require.Nil(t, c.PublicKey)
+	require.Zero(t, c.PublicKeyAlgorithm)
 }
 
-func read(t testing.TB, name string) string {
-	t.Helper()
-	b, err := os.ReadFile(filepath.Join("testdata", name))
-	require.NoError(t, err)
-	return string(b)
+func TestErrorsOfFunctions(t *testing.T) {
+	cause := errors.New("cause")
+	shared := &template.RenderError{Field: "sans[0].value", Err: cause}
+	for _, c := range []struct {
+		name string
+		make func(*template.Data) (*x509.Certificate, error)
+		want string
+	}{
+		{"plain", func(*template.Data) (*x509.Certificate, error) { return nil, cause }, "template: t: cause"},
+		{"with a certificate", func(*template.Data) (*x509.Certificate, error) { return &x509.Certificate{}, cause }, "template: t: cause"},
+		{"with a field", func(*template.Data) (*x509.Certificate, error) { return nil, shared }, "template: t: field sans[0].value: cause"},
+		{"wrapped", func(*template.Data) (*x509.Certificate, error) { return nil, fmt.Errorf("a: %w", shared) }, "template: t: field sans[0].value: cause"},
+		{"nothing", func(*template.Data) (*x509.Certificate, error) { return nil, nil }, "template: t: the template made no certificate"},
+		{"no function", nil, "template: t: the template made no certificate"},
+		{"subject", func(*template.Data) (*x509.Certificate, error) {
+			return &x509.Certificate{RawSubject: []byte{0x30, 0, 0}}, nil
+		}, "template: t: field rawSubject: not the DER of a name"},
+	} {
+		_, err := template.New("t", c.make).Render(&template.Data{})
+		_, ok := errors.AsType[*template.RenderError](err)
+		require.True(t, ok, c.name)
+		require.EqualError(t, err, c.want, c.name)
+		require.Equal(t, strings.HasSuffix(c.want, "cause"), errors.Is(err, cause), c.name)
+	}
+	require.Empty(t, shared.Template, "the function's own error was changed")
+
+	_, err := template.New("t", func(*template.Data) (*x509.Certificate, error) {
+		return nil, fmt.Errorf("a: %w", &template.FailError{Text: "not on Sundays"})
+	}).Render(&template.Data{})
+	require.Equal(t, &template.FailError{Text: "not on Sundays"}, err)
+	_, err = (&template.Template{}).Render(&template.Data{})
+	require.Error(t, err)
 }
 
-// Step's documents work as they are: every template renders to what x509util makes of the same text.
-func TestSameAsStep(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.tpl")
+func TestExtra(t *testing.T) {
+	for _, k := range []string{"Subject", "SANs", "Token", "Insecure", "Entity", "Webhooks", "AuthorizationCrt", "AuthorizationChain"} {
+		_, err := template.Leaf().Render(&template.Data{Extra: map[string]any{k: 1}})
+		require.ErrorContains(t, err, k)
+	}
+	require.NoError(t, template.CheckExtra(map[string]any{"subject": 1}))
+}
+
+func TestLeaf(t *testing.T) {
+	c, err := template.Leaf().Render(newData(t))
 	require.NoError(t, err)
-	require.NotEmpty(t, files, "did testdata move?")
-	for kind, key := range keys(t) {
-		for _, f := range files {
-			t.Run(filepath.Base(f)+"/"+kind, func(t *testing.T) {
-				d := newData(newRequest(t, key))
-				text := read(t, filepath.Base(f))
-				got := render(t, text, d)
-				require.Equal(t, step(t, text, d), got)
-				require.NotNil(t, got.PublicKey)
-				require.Empty(t, got.SubjectKeyId)
-				require.Nil(t, got.SerialNumber)
-			})
-		}
+	require.Equal(t, []string{"web.example.com", "auto.example.com"}, c.DNSNames)
+	require.Equal(t, "[10.0.0.1 fd00::1 10.1.1.1]", fmt.Sprint(c.IPAddresses))
+	require.Equal(t, []string{"web@example.com"}, c.EmailAddresses)
+	require.Equal(t, "[spiffe://example.com/web]", fmt.Sprint(c.URIs))
+	require.Equal(t, x509.KeyUsageDigitalSignature, c.KeyUsage)
+	require.False(t, c.BasicConstraintsValid)
+}
+
+func TestLeafRefuses(t *testing.T) {
+	for s, field := range map[template.SAN]string{
+		{Type: "ip", Value: "10.0.0.300"}:            "sans[1].value",
+		{Type: "uri", Value: "::"}:                   "sans[1].value",
+		{Type: "uri", Value: "no-scheme"}:            "sans[1].value",
+		{Type: "DNS", Value: "a"}:                    "sans[1].type",
+		{Type: "permanentIdentifier", Value: "1234"}: "sans[1].type",
+		{Type: "permanentIdentifier"}:                "sans[1].type",
+		{Type: strings.Repeat("1.", 5000) + "1"}:     "sans[1].type",
+	} {
+		_, err := template.Leaf().Render(&template.Data{SANs: []template.SAN{{Type: "dns", Value: "a"}, s}})
+		e, ok := errors.AsType[*template.RenderError](err)
+		require.True(t, ok, "%v: %v", s, err)
+		require.Equal(t, "leaf", e.Template)
+		require.Equal(t, field, e.Field)
+		require.Less(t, len(err.Error()), 300)
 	}
 }
 
-// What is made in Go is what the text of step's own templates makes, byte for byte.
-func TestBuiltins(t *testing.T) {
-	for kind, key := range keys(t) {
-		for _, c := range []struct {
-			name string
-			text string
-			tpl  *template.Template
-			sans []template.SAN
-		}{
-			{"leaf", x509util.DefaultLeafTemplate, template.Leaf(), newData(nil).SANs},
-			{"leaf without names", x509util.DefaultLeafTemplate, template.Leaf(), nil},
-			{"leaf with extended names", x509util.DefaultLeafTemplate, template.Leaf(), []template.SAN{
-				{Type: "dns", Value: "WWW.example.com"}, {Type: "permanentIdentifier", Value: "1234"},
-			}},
-			{"admin leaf", x509util.DefaultAdminLeafTemplate, template.AdminLeaf(), nil},
-			{"intermediate", x509util.DefaultIntermediateTemplate, template.Intermediate(), nil},
-			{"root", strings.Replace(x509util.DefaultRootTemplate, `"issuer": {{ toJson .Subject }},`, "", 1), template.Root(), nil},
-			{"ca", strings.Replace(x509util.DefaultIntermediateTemplate, `"maxPathLen": 0`, `"maxPathLen": -1`, 1), template.CA(-1), nil},
-		} {
-			t.Run(c.name+"/"+kind, func(t *testing.T) {
-				d := &template.Data{CommonName: "w\xffb & <c>", SANs: c.sans, CR: newRequest(t, key)}
-				native, err := c.tpl.Render(d)
-				require.NoError(t, err)
-				text := render(t, c.text, d)
-				require.Equal(t, tbs(t, text), tbs(t, native))
-				if len(c.sans) > 0 {
-					require.Equal(t, text, native)
-				}
-			})
-		}
-	}
-}
+func TestAdminLeaf(t *testing.T) {
+	d := newData(t)
+	d.CommonName, d.SANs = "not this", nil
+	c, err := template.AdminLeaf().Render(d)
+	require.NoError(t, err)
+	require.Equal(t, "CN=web.example.com,O=Example", c.Subject.String())
+	require.Equal(t, []string{"web.example.com"}, c.DNSNames)
+	require.Equal(t, "[10.0.0.1]", fmt.Sprint(c.IPAddresses))
+	_, err = template.AdminLeaf().Render(&template.Data{CommonName: "a"})
+	require.ErrorContains(t, err, "no CSR")
 
-// tbs is what would be signed.
-func tbs(t testing.TB, c *x509.Certificate) []byte {
-	t.Helper()
-	parent := &x509.Certificate{Subject: pkix.Name{CommonName: "CA"}, SubjectKeyId: []byte{1}}
-	own := *c
-	own.SignatureAlgorithm = 0
-	der, err := x509.CreateCertificate(rand.Reader, &own, parent, c.PublicKey, newKey(t))
-	require.NoError(t, err)
-	made, err := x509.ParseCertificate(der)
-	require.NoError(t, err)
-	made.Raw = nil
-	// All but the serial number, which is random here.
-	made.SerialNumber, made.RawTBSCertificate, made.Signature = nil, nil, nil
-	return fmt.Appendf(nil, "%x %+v %v %v %v %v %v", made.RawSubject, made.Extensions, made.KeyUsage, made.ExtKeyUsage, made.IsCA, made.MaxPathLen, made.DNSNames)
+	d.CR.Subject.Names = append(d.CR.Subject.Names, pkix.AttributeTypeAndValue{Type: []int{2, 5, 4, 42}, Value: 12})
+	for _, tpl := range []*template.Template{template.AdminLeaf(), template.Root()} {
+		d.CommonName = ""
+		_, err = tpl.Render(d)
+		e, ok := errors.AsType[*template.RenderError](err)
+		require.True(t, ok, "%v", err)
+		require.Equal(t, "subject.extraNames", e.Field)
+	}
 }
 
 func TestCAWithoutRequest(t *testing.T) {
@@ -195,154 +177,31 @@ func TestCAWithoutRequest(t *testing.T) {
 	require.Equal(t, "Root", c.Subject.CommonName)
 	require.True(t, c.IsCA)
 	require.Equal(t, 1, c.MaxPathLen)
-	c, err = template.Intermediate().Render(&template.Data{CR: newRequest(t, newKey(t))})
+	c, err = template.Intermediate().Render(&template.Data{CR: newRequest(t)})
 	require.NoError(t, err)
 	require.Equal(t, "web.example.com", c.Subject.CommonName)
 	require.True(t, c.MaxPathLenZero)
 }
 
-// Names are refused, in Go as in text, where step would leave them out.
-func TestBadNames(t *testing.T) {
-	text, err := template.Parse("default", read(t, "default.tpl"))
-	require.NoError(t, err)
-	d := newData(newRequest(t, newKey(t)))
-	for _, s := range []template.SAN{
-		{Type: "ip", Value: "10.0.0.300"}, {Type: "uri", Value: "::"}, {Type: "uri", Value: "no-scheme"},
-		{Type: "DNS", Value: "a"}, {Type: "bogus", Value: "a"}, {Type: "permanentIdentifier"}, {Type: "x400Address", Value: "a"},
-	} {
-		d.SANs = []template.SAN{s}
-		_, err := text.Render(d)
-		_, native := template.Leaf().Render(d)
-		if s.Type == "permanentIdentifier" { // empty, like any empty name
-			require.NoError(t, err)
-			require.NoError(t, native)
-			continue
-		}
-		for _, err := range []error{err, native} {
-			e, ok := errors.AsType[*template.RenderError](err)
-			require.True(t, ok, "%v: %v", s, err)
-			require.True(t, e.Field == "" || strings.HasPrefix(e.Field, "sans"), "%v", err)
-		}
-	}
-}
-
-func TestParseStep(t *testing.T) {
-	for _, text := range []string{
-		` {"subject": "a"}`, "eyJzdWJqZWN0IjogImEifQ==", "\n{{ toJson (dict \"subject\" \"a\") }}",
-	} {
-		tpl, err := template.ParseStep("t", text)
-		require.NoError(t, err, text)
-		c, err := tpl.Render(&template.Data{})
-		require.NoError(t, err)
-		require.Equal(t, "a", c.Subject.CommonName)
-	}
-	_, err := template.ParseStep("t", "certs/leaf.tpl")
-	require.ErrorContains(t, err, "neither")
-}
-
-func TestFail(t *testing.T) {
-	tpl, err := template.Parse("t", `{ {{ if not .Token.ok }}{{ printf "no %s" "luck" | fail }}{{ end }} "subject": "a"}`)
-	require.NoError(t, err)
-	_, err = tpl.Render(&template.Data{Token: map[string]any{}})
-	e, ok := errors.AsType[*template.FailError](err)
-	require.True(t, ok, "%v", err)
-	require.Equal(t, "no luck", e.Text)
-	_, err = tpl.Render(&template.Data{Token: map[string]any{"ok": true}})
-	require.NoError(t, err)
-}
-
-func TestExtra(t *testing.T) {
-	tpl, err := template.Parse("t", `{"subject": {"commonName": "{{ .Entity.Name }}", "locality": {{ toJson .place }}}}`)
-	require.NoError(t, err)
-	d := &template.Data{Entity: struct{ Name string }{"vm-17"}, Extra: map[string]any{"place": "Lund"}}
-	c, err := tpl.Render(d)
-	require.NoError(t, err)
-	require.Equal(t, "vm-17", c.Subject.CommonName)
-	require.Equal(t, []string{"Lund"}, c.Subject.Locality)
-	for _, k := range []string{"Subject", "SANs", "Token", "Insecure", "Entity", "Webhooks", "AuthorizationCrt", "AuthorizationChain"} {
-		_, err := tpl.Render(&template.Data{Extra: map[string]any{k: 1}})
-		require.ErrorContains(t, err, k)
-		_, err = template.Leaf().Render(&template.Data{Extra: map[string]any{k: 1}})
-		require.ErrorContains(t, err, k)
-	}
-}
-
-// A template cannot leave anything behind for the next request in data that requests share.
-func TestDataIsNotChanged(t *testing.T) {
-	tpl, err := template.Parse("t", `{{- $_ := set .shared "n" .Subject.CommonName -}}
-		{{- $_ := set .Insecure.User "o" "changed" -}}{{- $_ := mergeOverwrite .Entity.Attributes (dict "a" "changed") -}}
-		{"subject": {"commonName": {{ toJson .shared.n }}, "organization": {{ toJson .Insecure.User.o }}}}`)
-	require.NoError(t, err)
-	shared, user, attributes := map[string]any{}, map[string]any{"o": "o"}, map[string]any{"a": "a"}
-	type entity struct{ Attributes map[string]any }
-	d := func(cn string) *template.Data {
-		return &template.Data{
-			CommonName: cn, Extra: map[string]any{"shared": shared}, User: user, Entity: &entity{attributes},
-			CR: newRequest(t, newKey(t)),
-		}
-	}
-	var wg sync.WaitGroup
-	for i := range 8 {
-		data := d(fmt.Sprint(i))
-		wg.Go(func() {
-			c, err := tpl.Render(data)
-			if err != nil || c.Subject.CommonName != data.CommonName || c.Subject.Organization[0] != "changed" {
-				t.Errorf("rendered %v, %v", c, err)
-			}
-		})
-	}
-	wg.Wait()
-	require.Empty(t, shared)
-	require.Equal(t, map[string]any{"o": "o"}, user)
-	require.Equal(t, map[string]any{"a": "a"}, attributes)
-}
-
-// Nor can it change the key that will be certified, though it can call the methods of what it sees.
-func TestKeyIsNotChanged(t *testing.T) {
-	for kind, number := range map[string]string{"rsa": ".Insecure.CR.PublicKey.N", "ecdsa": ".Insecure.CR.PublicKey.X"} {
-		tpl, err := template.Parse("t", `{{- $_ := `+number+`.SetInt64 15 -}}{{- $_ := .AuthorizationCrt.SerialNumber.SetInt64 15 -}}
-			{"subject": "{{ `+number+` }} {{ .AuthorizationCrt.SerialNumber }}"}`)
-		require.NoError(t, err)
-		d := newData(newRequest(t, keys(t)[kind]))
-		d.AuthorizationCrt = &x509.Certificate{SerialNumber: big.NewInt(7)}
-		want, err := x509.MarshalPKIXPublicKey(d.CR.PublicKey)
-		require.NoError(t, err)
-		c, err := tpl.Render(d)
-		require.NoError(t, err)
-		require.Equal(t, "15 15", c.Subject.CommonName)
-		got, err := x509.MarshalPKIXPublicKey(c.PublicKey)
-		require.NoError(t, err)
-		require.Equal(t, want, got)
-		require.Equal(t, int64(7), d.AuthorizationCrt.SerialNumber.Int64())
-	}
-}
-
 func TestConcurrent(t *testing.T) {
-	tpl, err := template.Parse("user", read(t, "user.tpl"))
-	require.NoError(t, err)
-	cr := newRequest(t, newKey(t))
-	cr.Subject, cr.RawSubject = pkix.Name{}, nil // step's view of it marks the names critical, in place
-	want, err := tpl.Render(newData(cr))
-	require.NoError(t, err)
+	d := newData(t)
 	var wg sync.WaitGroup
-	for range 8 {
-		wg.Go(func() {
-			for range 50 {
-				got, err := tpl.Render(newData(cr))
-				if err != nil || got.Subject.CommonName != want.Subject.CommonName {
-					t.Errorf("rendered %v, %v", got, err)
+	for _, tpl := range []*template.Template{template.Leaf(), template.AdminLeaf(), template.CA(-1)} {
+		for range 4 {
+			wg.Go(func() {
+				for range 50 {
+					if c, err := tpl.Render(d); err != nil || c.Subject.CommonName != d.CommonName {
+						t.Errorf("rendered %v, %v", c, err)
+					}
 				}
-				if _, err := template.Leaf().Render(newData(cr)); err != nil {
-					t.Error(err)
-				}
-			}
-		})
+			})
+		}
 	}
 	wg.Wait()
 }
 
 func BenchmarkLeaf(b *testing.B) {
-	d := newData(newRequest(b, newKey(b)))
+	d := newData(b)
 	for _, n := range []int{2, len(d.SANs)} {
 		b.Run(fmt.Sprintf("names=%d", n), func(b *testing.B) {
 			tpl, d := template.Leaf(), *d
@@ -354,25 +213,5 @@ func BenchmarkLeaf(b *testing.B) {
 				}
 			}
 		})
-	}
-}
-
-func BenchmarkParsed(b *testing.B) {
-	tpl, err := template.Parse("default", read(b, "default.tpl"))
-	require.NoError(b, err)
-	d := newData(newRequest(b, newKey(b)))
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, err := tpl.Render(d); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
-
-func BenchmarkStep(b *testing.B) {
-	text, d := read(b, "default.tpl"), newData(newRequest(b, newKey(b)))
-	b.ReportAllocs()
-	for b.Loop() {
-		step(b, text, d)
 	}
 }

@@ -36,30 +36,23 @@ type CA struct {
 	Logger     *slog.Logger
 }
 
-// document is a CA certificate under the subject of its request. That text is safe here: a person reads
-// it before anything is signed.
-const document = `{
-	"subject": {{ toJson .Insecure.CR.Subject }},
-	"keyUsage": ["certSign", "crlSign"],
-	"basicConstraints": {"isCA": true, "maxPathLen": {{ .maxPathLen }}}
-}`
-
 // New puts together an authority that signs CA certificates only, and only for this process.
 func New(c CA) (*authority.Authority, error) {
 	if len(c.Chain) == 0 {
 		return nil, errors.New("ceremony: no certificate")
 	}
-	t, err := template.Parse("ceremony", document)
-	if err != nil {
-		return nil, fmt.Errorf("ceremony: %w", err)
-	}
+	ca := template.CA(c.MaxPathLen)
+	// The whole subject of the request, not the common name alone: a person reads it before anything is signed.
+	t := template.New("ceremony", func(d *template.Data) (*x509.Certificate, error) {
+		return ca.Render(&template.Data{CR: d.CR})
+	})
 	return authority.New(authority.Config{
 		Name:         "ceremony",
 		Roots:        c.Chain[len(c.Chain)-1:],
 		Issuers:      []authority.Issuer{{Name: Issuer, Chain: c.Chain, Signer: c.Signer}},
 		Provisioners: []provisioner.Provisioner{&provisioner.Local{ID: Provisioner, Renewal: provisioner.Renewal{Disabled: true}}},
 		Profiles: []authority.Profile{{
-			Authority: true, NoMark: true, Template: t, TemplateData: map[string]any{"maxPathLen": c.MaxPathLen},
+			Authority: true, NoMark: true, Template: t,
 			Validity: authority.Validity{Min: time.Hour, Default: c.Life, Max: c.Life},
 		}},
 		Store: c.Store, Sinks: c.Sinks, Logger: c.Logger,

@@ -20,7 +20,7 @@ const (
 // forbidden are other people's packages that no minimal embedder links, nor any core package.
 var forbidden = []string{
 	"cloud.google.com", "aws-sdk-go", "Azure", "pgx", "sqlite", "bbolt", "nats", "franz", "grpc", "cel.dev", "k8s.io",
-	"zlint", "opentelemetry", "go-chi", "goose", "prometheus",
+	"zlint", "opentelemetry", "go-chi", "goose", "prometheus", "sprig", "x509util",
 }
 
 // core is checked as well, package by package: what one of them links, every embedder does.

@@ -1,4 +1,4 @@
-package template
+package step
 
 import (
 	"bytes"
@@ -13,10 +13,12 @@ import (
 	"strings"
 
 	"go.step.sm/crypto/x509util"
+
+	"github.com/chancery-ca/chancery/template"
 )
 
 // certificate renders, checks and decodes.
-func (c *compiled) certificate(d *Data) (*x509.Certificate, error) {
+func (c *compiled) certificate(d *template.Data) (*x509.Certificate, error) {
 	doc, err := c.render(d)
 	if err != nil {
 		return nil, err
@@ -24,7 +26,7 @@ func (c *compiled) certificate(d *Data) (*x509.Certificate, error) {
 	if err := checkDocument(doc, c.fields); err != nil {
 		return nil, c.at(err.field, err.err)
 	}
-	cert, fault := decodeCertificate(doc, d.CR)
+	cert, fault := decodeCertificate(doc)
 	if fault != nil {
 		return nil, c.at(fault.field, fault.err)
 	}
@@ -39,14 +41,10 @@ func withDocument(doc []byte) x509util.Option {
 	}
 }
 
-// decodeCertificate makes the certificate that a checked document describes.
-func decodeCertificate(doc []byte, cr *x509.CertificateRequest) (*x509.Certificate, *fieldError) {
-	var key x509.Certificate
-	if cr != nil {
-		key.PublicKey, key.PublicKeyAlgorithm = cr.PublicKey, cr.PublicKeyAlgorithm
-	}
+// decodeCertificate makes the certificate that a checked document describes, all but its key.
+func decodeCertificate(doc []byte) (*x509.Certificate, *fieldError) {
 	decode := func(doc []byte) (*x509util.Certificate, error) {
-		return x509util.NewCertificateFromX509(&key, withDocument(doc))
+		return x509util.NewCertificateFromX509(&x509.Certificate{}, withDocument(doc))
 	}
 	described, err := decode(doc)
 	if err != nil {
@@ -59,11 +57,7 @@ func decodeCertificate(doc []byte, cr *x509.CertificateRequest) (*x509.Certifica
 		return nil, err
 	}
 	cert := described.GetCertificate()
-	cert.SerialNumber, cert.SubjectKeyId, cert.AuthorityKeyId, cert.Issuer = nil, nil, nil, pkix.Name{}
-	if err := settleSubject(cert); err != nil {
-		return nil, err
-	}
-	return cert, nil
+	return cert, checkSubject(cert)
 }
 
 // blame finds the field for which decode fails.
@@ -167,8 +161,8 @@ func checkExtensions(doc []byte, c *x509util.Certificate) *fieldError {
 	return nil
 }
 
-// settleSubject makes Subject and RawSubject say the same.
-func settleSubject(c *x509.Certificate) *fieldError {
+// checkSubject refuses a RawSubject that is no name, or differs from what Subject says.
+func checkSubject(c *x509.Certificate) *fieldError {
 	if len(c.RawSubject) == 0 {
 		return nil
 	}
@@ -176,10 +170,7 @@ func settleSubject(c *x509.Certificate) *fieldError {
 	if rest, err := asn1.Unmarshal(c.RawSubject, &rdn); err != nil || len(rest) > 0 {
 		return &fieldError{"rawSubject", errors.New("not the DER of a name")}
 	}
-	said := c.Subject.ToRDNSequence()
-	c.Subject = pkix.Name{}
-	c.Subject.FillFromRDNSequence(&rdn)
-	if len(said) > 0 {
+	if said := c.Subject.ToRDNSequence(); len(said) > 0 {
 		b, err := asn1.Marshal(said)
 		if err != nil || !bytes.Equal(b, c.RawSubject) {
 			return &fieldError{"rawSubject", errors.New("it differs from subject")}

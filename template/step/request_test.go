@@ -1,4 +1,4 @@
-package template_test
+package step_test
 
 import (
 	"crypto/ed25519"
@@ -13,6 +13,7 @@ import (
 	"go.step.sm/crypto/x509util"
 
 	"github.com/chancery-ca/chancery/template"
+	"github.com/chancery-ca/chancery/template/step"
 )
 
 const requestText = `{
@@ -24,7 +25,7 @@ const requestText = `{
 }`
 
 func TestRequest(t *testing.T) {
-	tpl, err := template.ParseRequest("csr", requestText)
+	tpl, err := step.ParseRequest("csr", requestText)
 	require.NoError(t, err)
 	signers := keys(t)
 	signers["ed25519"] = ed25519.NewKeyFromSeed(make([]byte, 32))
@@ -40,9 +41,9 @@ func TestRequest(t *testing.T) {
 			require.Equal(t, "web.example.com", cr.Subject.CommonName)
 			require.Equal(t, []string{"web.example.com", "auto.example.com"}, cr.DNSNames)
 
-			step, err := x509util.NewCertificateRequest(key, x509util.WithTemplate(requestText, stepData(d)))
+			theirs, err := x509util.NewCertificateRequest(key, x509util.WithTemplate(requestText, stepData(d)))
 			require.NoError(t, err)
-			want, err := step.GetCertificateRequest()
+			want, err := theirs.GetCertificateRequest()
 			require.NoError(t, err)
 			require.Equal(t, want.RawTBSCertificateRequest, cr.RawTBSCertificateRequest)
 		})
@@ -56,12 +57,12 @@ func TestRequestErrors(t *testing.T) {
 		`{"{{ .X }}": "a"}`:                           "only the text",
 		`{"subject": {{ env "HOME" }}}`:               "reads the host",
 	} {
-		_, err := template.ParseRequest("csr", text)
+		_, err := step.ParseRequest("csr", text)
 		_, ok := errors.AsType[*template.ParseError](err)
 		require.True(t, ok, text)
 		require.ErrorContains(t, err, reason)
 	}
-	tpl, err := template.ParseRequest("csr", `{"sans": [{"type": "{{ .Token.type }}", "value": "a"}]}`)
+	tpl, err := step.ParseRequest("csr", `{"sans": [{"type": "{{ .Token.type }}", "value": "a"}]}`)
 	require.NoError(t, err)
 	for _, typ := range []any{"bogus", "ip", nil} {
 		_, err = tpl.Create(&template.Data{Token: map[string]any{"type": typ}}, newKey(t))
@@ -80,7 +81,7 @@ func TestRequestOpenSSL(t *testing.T) {
 		}
 		t.Skip("openssl is not installed")
 	}
-	tpl, err := template.ParseRequest("csr", requestText)
+	tpl, err := step.ParseRequest("csr", requestText)
 	require.NoError(t, err)
 	for kind, key := range keys(t) {
 		t.Run(kind, func(t *testing.T) {

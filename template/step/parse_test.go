@@ -1,4 +1,4 @@
-package template_test
+package step_test
 
 import (
 	"errors"
@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/chancery-ca/chancery/template"
+	"github.com/chancery-ca/chancery/template/step"
 )
 
 func TestParseErrors(t *testing.T) {
@@ -92,7 +93,7 @@ func TestParseErrors(t *testing.T) {
 		{"too long", strings.Repeat(" ", 65<<10) + `{}`, "", "", "longer than"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			_, err := template.Parse("leaf.tpl", c.text)
+			_, err := step.Parse("leaf.tpl", c.text)
 			e, ok := errors.AsType[*template.ParseError](err)
 			require.True(t, ok, "%v", err)
 			at := fmt.Sprintf("%d:%d", e.Line, e.Column)
@@ -155,7 +156,7 @@ func TestRenderErrors(t *testing.T) {
 		{"signature algorithm", "{\n\"signatureAlgorithm\": {{ .X }}}", 2, "signatureAlgorithm", "unsupported"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			tpl, err := template.Parse("leaf.tpl", c.text)
+			tpl, err := step.Parse("leaf.tpl", c.text)
 			require.NoError(t, err)
 			deep := any("a")
 			for range 50 {
@@ -203,7 +204,7 @@ func TestOddities(t *testing.T) {
 		`{"subject": {"commonName": "\u0061\"\\{{ .X }}"}}`:                                                                                          `a"\x`,
 	} {
 		p := "p"
-		tpl, err := template.Parse("t", text)
+		tpl, err := step.Parse("t", text)
 		require.NoError(t, err, text)
 		c, err := tpl.Render(&template.Data{CommonName: "cn", Extra: map[string]any{
 			"X": "x", "L": []string{"a", "b", "c"}, "Bytes": []byte{1, 2}, "Pointer": &p, "Time": stringer{},

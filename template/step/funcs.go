@@ -1,4 +1,4 @@
-package template
+package step
 
 import (
 	"encoding/json"
@@ -8,6 +8,8 @@ import (
 	ttemplate "text/template"
 
 	"go.step.sm/crypto/x509util"
+
+	"github.com/chancery-ca/chancery/template"
 )
 
 // allowed are the functions a template may use, beside the comparisons and such of text/template. A
@@ -105,7 +107,7 @@ func allowedFuncs(c *compiled) ttemplate.FuncMap {
 			return f(n)
 		}
 	}
-	funcs["fail"] = func(text string) (string, error) { return "", &FailError{text} }
+	funcs["fail"] = func(text string) (string, error) { return "", &template.FailError{Text: text} }
 	funcs["quote"] = quote
 
 	funcs[stringEscaper] = c.escapeString

@@ -1,4 +1,4 @@
-package template
+package step
 
 import (
 	"fmt"
@@ -7,6 +7,8 @@ import (
 	"strings"
 	ttemplate "text/template"
 	"text/template/parse"
+
+	"github.com/chancery-ca/chancery/template"
 )
 
 // walker follows the text of a template through its parse tree, keeps the place in the document that
@@ -49,7 +51,7 @@ func (w *walker) template(main *parse.Tree) error {
 
 func (w *walker) fail(pos parse.Pos, s state, format string, args ...any) error {
 	p := positionIn(w.source, int(pos))
-	return &ParseError{
+	return &template.ParseError{
 		Template: w.name, Line: p.line, Column: p.column, Field: s.field(), Reason: fmt.Sprintf(format, args...),
 	}
 }

@@ -1,4 +1,4 @@
-package template
+package step
 
 import (
 	"encoding/json"
@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"reflect"
 	"strings"
+
+	"github.com/chancery-ca/chancery/template"
 )
 
 // The names of the functions that end every pipeline. A template cannot use them itself.
@@ -18,7 +20,7 @@ const (
 
 func (c *compiled) siteError(i int, err error) error {
 	s := c.sites[i]
-	return &RenderError{Template: c.name, Line: s.line, Column: s.column, Field: s.field, Err: err}
+	return &template.RenderError{Template: c.name, Line: s.line, Column: s.column, Field: s.field, Err: err}
 }
 
 var errMissing = errors.New("the value is missing, and has no text")

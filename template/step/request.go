@@ -1,10 +1,12 @@
-package template
+package step
 
 import (
 	"crypto"
 	"crypto/x509"
 
 	"go.step.sm/crypto/x509util"
+
+	"github.com/chancery-ca/chancery/template"
 )
 
 // RequestTemplate makes certificate requests of data. It is immutable and safe for concurrent use.
@@ -19,7 +21,7 @@ func ParseRequest(name, text string) (*RequestTemplate, error) {
 		return nil, err
 	}
 	if c.static() {
-		if _, err := c.request(&Data{}); err != nil {
+		if _, err := c.request(&template.Data{}); err != nil {
 			return nil, c.asParseError(err)
 		}
 	}
@@ -27,10 +29,10 @@ func ParseRequest(name, text string) (*RequestTemplate, error) {
 }
 
 // Create makes a request for the key of signer and returns its DER. .Insecure.CR is a request with that
-// key and nothing else, whatever d.CR is. The error is a [*FailError] or a [*RenderError].
-func (t *RequestTemplate) Create(d *Data, signer crypto.Signer) ([]byte, error) {
-	if err := CheckExtra(d.Extra); err != nil {
-		return nil, &RenderError{Template: t.text.name, Err: err}
+// key and nothing else, whatever d.CR is. The error is a [*template.FailError] or a [*template.RenderError].
+func (t *RequestTemplate) Create(d *template.Data, signer crypto.Signer) ([]byte, error) {
+	if err := template.CheckExtra(d.Extra); err != nil {
+		return nil, &template.RenderError{Template: t.text.name, Err: err}
 	}
 	own := *d
 	own.CR = &x509.CertificateRequest{PublicKey: signer.Public()}
@@ -50,7 +52,7 @@ func (t *RequestTemplate) Create(d *Data, signer crypto.Signer) ([]byte, error) 
 }
 
 // request renders and checks.
-func (c *compiled) request(d *Data) ([]byte, error) {
+func (c *compiled) request(d *template.Data) ([]byte, error) {
 	doc, err := c.render(d)
 	if err != nil {
 		return nil, err
@@ -58,7 +60,7 @@ func (c *compiled) request(d *Data) ([]byte, error) {
 	if err := checkDocument(doc, c.fields); err != nil {
 		return nil, c.at(err.field, err.err)
 	}
-	if _, fault := decodeCertificate(doc, d.CR); fault != nil { // its fields are those of a certificate
+	if _, fault := decodeCertificate(doc); fault != nil { // its fields are those of a certificate
 		return nil, c.at(fault.field, fault.err)
 	}
 	return doc, nil
