@@ -15,13 +15,13 @@ import (
 	"github.com/chancery-ca/chancery/authority/policy"
 	"github.com/chancery-ca/chancery/kms"
 	"github.com/chancery-ca/chancery/provisioner"
-	"github.com/chancery-ca/chancery/template"
+	"github.com/chancery-ca/chancery/template/step"
 )
 
 // withTemplate makes a CA whose default profile renders a template.
 func withTemplate(t testing.TB, text string, change func(*authority.Config)) *authoritytest.CA {
 	t.Helper()
-	tpl, err := template.Parse("attack", text)
+	tpl, err := step.Parse("attack", text)
 	require.NoError(t, err)
 	return authoritytest.New(t, func(c *authority.Config) {
 		c.Profiles = []authority.Profile{{Template: tpl}}

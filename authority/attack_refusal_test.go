@@ -18,7 +18,7 @@ import (
 	"github.com/chancery-ca/chancery/event/eventtest"
 	"github.com/chancery-ca/chancery/kms"
 	"github.com/chancery-ca/chancery/provisioner"
-	"github.com/chancery-ca/chancery/template"
+	"github.com/chancery-ca/chancery/template/step"
 )
 
 func audited(c *authority.Config) {
@@ -148,7 +148,7 @@ func TestTemplateErrorsDoNotQuoteClaims(t *testing.T) {
 		`"dnsNames": {{ index .Token.secret 9999 }}`,
 		`"dnsNames": [{{ .Token.secret }}`,
 	} {
-		tpl, err := template.Parse("attack", `{"subject": {{ toJson .Subject }}, `+text+`}`)
+		tpl, err := step.Parse("attack", `{"subject": {{ toJson .Subject }}, `+text+`}`)
 		if err != nil {
 			require.NotContains(t, err.Error(), secret)
 			continue

@@ -21,6 +21,7 @@ type Authority struct {
 	orphans  time.Time // reservations before this are nobody's
 	started  time.Time
 	closed   atomic.Bool
+	hold     hold
 }
 
 // New puts an authority together. It checks the whole configuration and reports every fault of it,

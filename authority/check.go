@@ -164,14 +164,14 @@ func subjectNames(c *x509.Certificate) (cn string, mail []string, _ *Error) {
 // draft closes step 5: a serial, the bytes to be signed, and the record of them.
 func (p *passage) draft() (*draft, *Error) {
 	c, i := p.certificate, p.issuer
-	c.SerialNumber, c.SignatureAlgorithm = newSerial(p.now), i.algorithm
+	c.SignatureAlgorithm = i.algorithm
 	tbs, err := tbsOf(c, i.cert, c.PublicKey)
 	if err != nil {
 		return nil, &Error{Kind: Internal, Step: StepCheck, Code: "encode", Reason: "the certificate cannot be encoded", Err: err}
 	}
 	key := sha256.Sum256(p.subjectPublicKeyInfo())
 	r := &Record{
-		Serial: SerialOf(c.SerialNumber), Status: Reserved, Operation: p.r.Operation, Issuer: i.Name, TBS: tbs,
+		Serial: SerialOf(c.SerialNumber), Status: Reserved, Operation: p.r.Operation, Issuer: i.Name, Shard: p.shard, TBS: tbs,
 		NotBefore: c.NotBefore, NotAfter: c.NotAfter, Subject: p.grant.Subject, Names: provisioner.NamesOf(c).Strings(),
 		KeyID: hex.EncodeToString(key[:]), Provisioner: p.provisioner.Name(), Profile: p.profile.Name,
 		Identifiers: p.grant.Identifiers, RequestID: p.r.RequestID,
@@ -185,5 +185,5 @@ func (p *passage) draft() (*draft, *Error) {
 			r.Subject, r.Identifiers = p.oldRecord.Subject, p.oldRecord.Identifiers
 		}
 	}
-	return &draft{snapshot: p.s, issuer: i, record: r, spend: p.grant.Spend, truncated: p.truncated}, nil
+	return &draft{snapshot: p.s, watch: p.watch, issuer: i, record: r, spend: p.grant.Spend, truncated: p.truncated}, nil
 }

@@ -35,6 +35,10 @@ type Config struct {
 
 	Policy *policy.Policy // names that may be issued at all; nil allows what the grant allows
 
+	// AcceptSignAudienceForRevoke lets tokens that are made out to sign revoke, too: some of step-ca's
+	// clients make no others. The token's subject must be the serial all the same.
+	AcceptSignAudienceForRevoke bool
+
 	// Decide has the last word on every issuance, when everything else has allowed what is to be signed: an
 	// error refuses. An *Error is returned to the caller as it is; any other becomes Denied with the
 	// error's text. What it writes into d changes nothing.
@@ -44,17 +48,27 @@ type Config struct {
 
 	Store Store // required
 
-	// ExpiryNotice is how long before its end a certificate is announced as expiring by Run; its end is
-	// then announced, too. Zero announces neither.
-	ExpiryNotice time.Duration
+	// ExpiryNotices are how long before its end a certificate is announced as expiring by Run, once each;
+	// its end is then announced, too. Empty announces neither.
+	ExpiryNotices []time.Duration
+
+	// IssuerNotice is how long before its end an issuer or root is announced as expiring, once a day; zero
+	// means 30 days.
+	IssuerNotice time.Duration
 
 	// Retention is how long records are kept after their certificates ended; zero keeps them for ever.
+	// Revoked ones stay until a CRL has said so once more after their end.
 	Retention time.Duration
+
+	// EventRetention is how long dead letters are kept, and events of sinks that are no longer configured;
+	// zero means 30 days.
+	EventRetention time.Duration
 
 	Sinks  []event.Sink // told in process after the fact; their errors are logged
 	Outbox []Delivery   // must not miss an event, refusals of unknown callers apart; names must differ
 
-	Logger *slog.Logger // nil discards
+	Observer Observer     // nil: nobody watches
+	Logger   *slog.Logger // nil discards
 }
 
 // Issuer is a CA that signs: its certificate, what links it to a root, and its key.
@@ -65,6 +79,8 @@ type Issuer struct {
 	// Chain begins with the issuer's own certificate and goes up. The root may be left out.
 	Chain  []*x509.Certificate
 	Signer kms.Signer
+
+	Pointers Pointers // URLs that its certificates carry
 
 	// RefuseTruncation refuses a leaf that would outlive the chain. The zero value cuts it, with an event.
 	RefuseTruncation bool
@@ -77,7 +93,7 @@ type State int
 const (
 	Active   State = iota // signs certificates
 	Pending               // known and published, does not sign yet
-	Retiring              // signs revocation data only
+	Retiring              // signs CRLs and OCSP responses only
 	Retired               // signs nothing; its certificates are still recognised
 )
 
@@ -135,8 +151,17 @@ type Binding struct {
 	Policy *policy.Policy
 }
 
-// Delivery is a sink that reads from the outbox, under a name that stays the same across restarts.
+// Delivery is a sink that reads from the outbox, under a name that stays the same across restarts. One
+// node at a time delivers to it.
 type Delivery struct {
 	Name string
 	Sink event.Sink
+
+	// HoldAfter makes the sink a mandatory one: while its oldest undelivered event is older than this,
+	// nothing is issued, and those who ask are told to try again. Revocations go on. Zero: it never is.
+	HoldAfter time.Duration
+
+	// GiveUp is how long one event may go on failing before it becomes a dead letter; zero means for ever.
+	// What that means when the sink as a whole is down is said at [event.Pump].
+	GiveUp time.Duration
 }

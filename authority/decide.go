@@ -179,6 +179,9 @@ func (p *passage) fitIssuer(begin, end time.Time) *Error {
 // judgeNames asks policies and groups about names. It runs on what is allowed, in step 3, and again on
 // what a template made of it.
 func (p *passage) judgeNames(cn string, n provisioner.Names) *Error {
+	if p.profile.nameless {
+		cn = ""
+	}
 	names := policy.Names{CommonName: cn, DNS: n.DNS, IPs: n.IPs, Emails: n.Emails, URIs: n.URIs}
 	for _, c := range [...]struct {
 		policy *policy.Policy

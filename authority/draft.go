@@ -18,6 +18,7 @@ import (
 // redeemed once.
 type draft struct {
 	snapshot  *snapshot
+	watch     Observation
 	issuer    *issuer
 	record    *Record
 	spend     provisioner.Spend
@@ -39,18 +40,24 @@ func (a *Authority) redeem(ctx context.Context, d *draft) (*Certificate, *Error)
 	}
 	r := d.record
 	r.ReservedAt = time.Now()
-	if err := a.store.Reserve(ctx, r, d.spend); err != nil {
+	err := a.store.Reserve(ctx, r, d.spend)
+	d.watch.Step(StepReserve, r.ReservedAt)
+	if err != nil {
 		a.abandon(ctx, d, true, err)
 		return nil, fault(StepReserve, "recording "+string(r.Serial), err)
 	}
 	signing, cancel := context.WithTimeout(ctx, patience)
+	began := time.Now()
 	signature, err := d.issuer.sign(signing, r.TBS)
+	d.watch.Step(StepSign, began)
 	cancel()
 	if err != nil {
 		a.abandon(ctx, d, true, nil)
 		return nil, &Error{Kind: Unavailable, Step: StepSign, Code: "signer", Reason: "the signing key is not available", Err: err}
 	}
+	began = time.Now()
 	leaf, err := d.compare(signature)
+	d.watch.Step(StepCompare, began)
 	if err != nil {
 		a.abandon(ctx, d, false, nil)
 		return nil, &Error{Kind: Internal, Step: StepCompare, Code: "drift", Reason: "what was signed is not what was recorded", Err: err}
@@ -85,7 +92,9 @@ func (a *Authority) commit(ctx context.Context, d *draft, leaf *x509.Certificate
 	defer cancel()
 	r.DER, r.IssuedAt = leaf.Raw, time.Now()
 	posts := d.events(a, leaf)
-	if err := a.store.Commit(ctx, r.Serial, r.DER, r.IssuedAt, posts); err != nil && !a.committed(ctx, d) {
+	err := a.store.Commit(ctx, r.Serial, r.DER, r.IssuedAt, posts)
+	d.watch.Step(StepCommit, r.IssuedAt)
+	if err != nil && !a.committed(ctx, d) {
 		return nil, fault(StepCommit, "committing "+string(r.Serial), err)
 	}
 	r.Status = Issued
@@ -128,7 +137,7 @@ func (a *Authority) abandon(ctx context.Context, d *draft, release bool, cause e
 	if !release {
 		posts = a.abandoned(d.snapshot, d.record)
 	}
-	err := a.store.Abandon(ctx, d.record.Serial, release, posts)
+	err := a.store.Abandon(ctx, d.record.Serial, release, time.Now(), posts)
 	switch {
 	case err == nil:
 		a.publish(ctx, d.snapshot, posts...)

@@ -15,6 +15,7 @@ import (
 	"github.com/chancery-ca/chancery/authority/authoritytest"
 	"github.com/chancery-ca/chancery/kms"
 	"github.com/chancery-ca/chancery/template"
+	"github.com/chancery-ca/chancery/template/step"
 )
 
 func TestBadKeysAreRefused(t *testing.T) {
@@ -63,7 +64,7 @@ func TestBadNamesAreRefused(t *testing.T) {
 
 func TestIssuerConstraints(t *testing.T) {
 	parse := func(text string) *template.Template {
-		tpl, err := template.Parse("test", text)
+		tpl, err := step.Parse("test", text)
 		require.NoError(t, err)
 		return tpl
 	}
@@ -96,7 +97,7 @@ func TestIssuerConstraints(t *testing.T) {
 }
 
 func TestTemplateCannotAddNames(t *testing.T) {
-	tpl, err := template.Parse("adds", `{"subject": {{ toJson .Subject }}, "dnsNames": ["db.internal", "extra.internal"]}`)
+	tpl, err := step.Parse("adds", `{"subject": {{ toJson .Subject }}, "dnsNames": ["db.internal", "extra.internal"]}`)
 	require.NoError(t, err)
 	for _, trusted := range []bool{false, true} {
 		ca := authoritytest.New(t, func(c *authority.Config) {
@@ -165,7 +166,7 @@ func TestKeyRules(t *testing.T) {
 // judged as they will be signed.
 func TestMixedNames(t *testing.T) {
 	mixed := func(dns string) *template.Template {
-		tpl, err := template.Parse("mixed", `{"subject": {{ toJson .Subject }}, "sans": [
+		tpl, err := step.Parse("mixed", `{"subject": {{ toJson .Subject }}, "sans": [
 			{"type": "dns", "value": "`+dns+`"}, {"type": "userPrincipalName", "value": "joe@example.com"}]}`)
 		require.NoError(t, err)
 		return tpl

@@ -9,7 +9,7 @@ import (
 	"github.com/chancery-ca/chancery/authority/authoritytest"
 	"github.com/chancery-ca/chancery/inventory"
 	"github.com/chancery-ca/chancery/provisioner"
-	"github.com/chancery-ca/chancery/template"
+	"github.com/chancery-ca/chancery/template/step"
 )
 
 func vm17() *inventory.Entity {
@@ -114,7 +114,7 @@ func TestGroupsAllowNames(t *testing.T) {
 }
 
 func TestEntityReachesTemplateAndEvents(t *testing.T) {
-	tpl, err := template.Parse("entity", `{"subject": {"commonName": {{ toJson .Subject.CommonName }}, "organizationalUnit": {{ toJson .Entity.Attributes.owner }}}, "sans": {{ toJson .SANs }}}`)
+	tpl, err := step.Parse("entity", `{"subject": {"commonName": {{ toJson .Subject.CommonName }}, "organizationalUnit": {{ toJson .Entity.Attributes.owner }}}, "sans": {{ toJson .SANs }}}`)
 	require.NoError(t, err)
 	_, option := withInventory(t, authority.EntityRule{Required: true}, vm17())
 	ca := authoritytest.New(t, option, func(c *authority.Config) { c.Profiles[0].Template = tpl })

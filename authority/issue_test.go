@@ -17,7 +17,7 @@ import (
 	"github.com/chancery-ca/chancery/event"
 	"github.com/chancery-ca/chancery/kms"
 	"github.com/chancery-ca/chancery/provisioner"
-	"github.com/chancery-ca/chancery/template"
+	"github.com/chancery-ca/chancery/template/step"
 )
 
 func newKey(t testing.TB, alg kms.Algorithm) crypto.Signer {
@@ -290,7 +290,7 @@ func TestEveryPolicyMustAgree(t *testing.T) {
 
 // What a record says is in the certificate is what a search must find, not what was granted.
 func TestRecordHasTheCertificatesNames(t *testing.T) {
-	tpl, err := template.Parse("first", `{"subject": {{ toJson .Subject }}, "dnsNames": ["a.internal"]}`)
+	tpl, err := step.Parse("first", `{"subject": {{ toJson .Subject }}, "dnsNames": ["a.internal"]}`)
 	require.NoError(t, err)
 	ca := authoritytest.New(t, func(c *authority.Config) { c.Profiles = []authority.Profile{{Template: tpl}} })
 	got := ca.Issue(signRequest(t, ca, "a.internal", "b.internal"))

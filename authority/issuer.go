@@ -23,6 +23,8 @@ type issuer struct {
 	algorithm x509.SignatureAlgorithm
 	hash      crypto.Hash
 	rules     *x509lint.Issuer
+
+	algorithmID []byte // DER of the AlgorithmIdentifier of algorithm
 }
 
 func newIssuer(c Issuer, roots []*x509.Certificate) (*issuer, error) {
@@ -49,6 +51,7 @@ func newIssuer(c Issuer, roots []*x509.Certificate) (*issuer, error) {
 	if len(i.chain) == 0 { // a root that issues by itself
 		i.chain = nil
 	}
+	faults = append(faults, c.Pointers.check()...)
 	var err error
 	if i.rules, err = x509lint.NewIssuer(c.Chain, roots); err != nil {
 		faults = append(faults, err)
@@ -64,6 +67,8 @@ func newIssuer(c Issuer, roots []*x509.Certificate) (*issuer, error) {
 		add("the signer's key is not the certificate's")
 	}
 	if i.algorithm, i.hash, err = kms.SignatureAlgorithm(c.Signer.Public()); err != nil {
+		faults = append(faults, err)
+	} else if i.algorithmID, err = algorithmID(i); err != nil {
 		faults = append(faults, err)
 	}
 	return i, errors.Join(faults...)

@@ -22,15 +22,44 @@ func (a *Authority) Issue(ctx context.Context, r *Request) (*Certificate, error)
 		return nil, err
 	}
 	p := newPassage(a, s, r)
-	d, e := p.prepare(ctx)
+	ctx, p.watch = s.observe(ctx, p.r.Operation)
+	c, e := (*Certificate)(nil), errPanic
+	defer func() { p.watch.End(p.outcome(e)) }()
+	if c, e = p.pass(ctx); e != nil {
+		return nil, e
+	}
+	return c, nil
+}
+
+// pass goes the whole way.
+func (p *passage) pass(ctx context.Context) (*Certificate, *Error) {
+	e := p.a.held(ctx, p.s)
 	if e == nil {
-		var c *Certificate
-		if c, e = a.redeem(ctx, d); e == nil {
-			return c, nil
+		var d *draft
+		if d, e = p.prepare(ctx); e == nil {
+			var c *Certificate
+			if c, e = p.a.redeem(ctx, d); e == nil {
+				return c, nil
+			}
 		}
 	}
 	p.refused(ctx, e)
 	return nil, e
+}
+
+// outcome is what there is to say to whoever watches.
+func (p *passage) outcome(e *Error) Outcome {
+	o := Outcome{Provisioner: p.r.Provisioner, Err: e}
+	if p.provisioner != nil {
+		o.Provisioner = p.provisioner.Name()
+	}
+	if p.profile != nil {
+		o.Profile = p.profile.Name
+	}
+	if p.issuer != nil {
+		o.Issuer = p.issuer.Name
+	}
+	return o
 }
 
 // Explain takes a request through steps 1 to 5 and tells what each of them said. Nothing is signed,
@@ -58,6 +87,7 @@ type passage struct {
 	r     *Request
 	now   time.Time
 	trace *Explanation // nil unless somebody asked
+	watch Observation
 
 	// written by authenticate
 	provisioner provisioner.Provisioner
@@ -77,6 +107,7 @@ type passage struct {
 	// written by render
 	certificate *x509.Certificate
 	otherNames  bool // the template gives names that are neither DNS, IP, e-mail nor URI
+	shard       int  // of the issuer's CRL
 }
 
 func newPassage(a *Authority, s *snapshot, r *Request) *passage {
@@ -88,7 +119,7 @@ func newPassage(a *Authority, s *snapshot, r *Request) *passage {
 		c.Operation = provisioner.X509Sign
 		r = &c
 	}
-	return &passage{a: a, s: s, r: r, now: time.Now()}
+	return &passage{a: a, s: s, r: r, now: time.Now(), watch: unwatched{}}
 }
 
 // prepare is steps 1 to 5. Only it makes drafts.
@@ -103,7 +134,9 @@ func (p *passage) prepare(ctx context.Context) (*draft, *Error) {
 		{StepRender, p.render},
 		{StepCheck, p.check},
 	} {
+		began := time.Now()
 		detail, err := step.do(ctx)
+		p.watch.Step(step.name, began)
 		if err != nil && err.Step == "" {
 			err.Step = step.name
 		}

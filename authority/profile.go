@@ -16,6 +16,8 @@ import (
 type profile struct {
 	Profile
 	groups map[string]*policy.Policy
+
+	nameless bool // what it issues names nobody that policies are about
 }
 
 func newProfile(c Profile) (*profile, error) {

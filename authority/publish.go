@@ -2,6 +2,9 @@ package authority
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"strconv"
 	"time"
 
 	"github.com/chancery-ca/chancery/event"
@@ -54,4 +57,16 @@ func (a *Authority) tellRefusal(ctx context.Context, s *snapshot, e *Error, p Po
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), telling)
 	defer cancel()
 	a.publish(ctx, s, p)
+}
+
+func crlData(c *CRL) event.CRL {
+	sum := sha256.Sum256(c.DER)
+	d := event.CRL{
+		Issuer: c.Issuer, Number: strconv.FormatInt(c.Number, 10), Shard: c.Shard, Delta: c.Delta, ThisUpdate: c.ThisUpdate,
+		NextUpdate: c.NextUpdate, Entries: c.Entries, Fingerprint: hex.EncodeToString(sum[:]),
+	}
+	if c.Delta {
+		d.Base = strconv.FormatInt(c.Base, 10)
+	}
+	return d
 }

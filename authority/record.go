@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/x509"
 	"errors"
-	"slices"
 	"time"
 
 	"github.com/chancery-ca/chancery/provisioner"
@@ -26,6 +25,7 @@ type Record struct {
 	Status      Status
 	Operation   provisioner.Operation
 	Issuer      string // the issuer's name in the configuration
+	Shard       int    // of the issuer's CRL, as its certificate says; 0: only the complete one
 	TBS         []byte // the DER of the TBSCertificate, recorded before it was signed
 	DER         []byte // the certificate; nil unless issued
 	NotBefore   time.Time
@@ -46,16 +46,6 @@ type Record struct {
 
 // Certificate parses r.DER.
 func (r *Record) Certificate() (*x509.Certificate, error) { return x509.ParseCertificate(r.DER) }
-
-// Revocation says that and why a certificate is no longer good.
-type Revocation struct {
-	Serial      Serial
-	ReasonCode  int // RFC 5280, section 5.3.1
-	Reason      string
-	RevokedAt   time.Time
-	Provisioner string // whose credential asked
-	By          string // the subject of that credential
-}
 
 // micro is what stores keep of a time: microseconds, in UTC.
 func micro(t time.Time) time.Time { return time.UnixMicro(t.UnixMicro()).UTC() }
@@ -83,14 +73,4 @@ func (r *Record) clone() *Record {
 		c.Revocation = &v
 	}
 	return &c
-}
-
-func (q *Query) matches(r *Record) bool {
-	is := func(want, have string) bool { return want == "" || want == have }
-	return is(string(q.Status), string(r.Status)) && is(q.Issuer, r.Issuer) && is(q.Provisioner, r.Provisioner) &&
-		is(q.Subject, r.Subject) && is(q.KeyID, r.KeyID) &&
-		(q.Name == "" || slices.Contains(r.Names, q.Name)) &&
-		(q.Revoked == nil || *q.Revoked == (r.Revocation != nil)) &&
-		(q.NotAfterFrom.IsZero() || !r.NotAfter.Before(q.NotAfterFrom)) &&
-		(q.NotAfterUntil.IsZero() || r.NotAfter.Before(q.NotAfterUntil))
 }

@@ -28,6 +28,11 @@ func (p *passage) render(context.Context) (string, *Error) {
 		return "", err
 	}
 	c := p.certificate
+	c.SerialNumber = newSerial(p.now)
+	p.shard = p.issuer.Pointers.point(c, p.old != nil)
+	if old := p.oldRecord; p.shard == 0 && old != nil && old.Issuer == p.issuer.Name && len(p.issuer.Pointers.CRLDistributionPoints) == 0 {
+		p.shard = old.Shard // its distribution point is repeated with it
+	}
 	if c.SubjectKeyId, err = subjectKeyID(p.subjectPublicKeyInfo()); err != nil {
 		return "", err
 	}

@@ -19,7 +19,7 @@ import (
 	"github.com/chancery-ca/chancery/event"
 	"github.com/chancery-ca/chancery/kms"
 	"github.com/chancery-ca/chancery/provisioner"
-	"github.com/chancery-ca/chancery/template"
+	"github.com/chancery-ca/chancery/template/step"
 )
 
 func renewal(c *x509.Certificate) *authority.Request {
@@ -59,7 +59,7 @@ func requireSameExtensions(t testing.TB, old, c *x509.Certificate) {
 }
 
 func TestRenewKeepsEveryExtension(t *testing.T) {
-	tpl, err := template.Parse("custom", `{
+	tpl, err := step.Parse("custom", `{
 		"subject": {{ toJson .Subject }}, "sans": {{ toJson .SANs }},
 		"keyUsage": ["digitalSignature", "keyAgreement"], "extKeyUsage": ["serverAuth", "timeStamping"],
 		"policyIdentifiers": ["1.2.3.4"], "ocspServer": ["http://ocsp.test"], "crlDistributionPoints": ["http://crl.test/1"],

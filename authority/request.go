@@ -49,7 +49,8 @@ type RevokeRequest struct {
 	// Certificate, with Proof, lets whoever holds the key of a certificate revoke it without a token.
 	Certificate *x509.Certificate
 	Proof       provisioner.Proof
-	Local       bool // the program itself asks; Provisioner may stay empty
+	Local       bool   // the program itself asks; Provisioner may stay empty
+	By          string // with Local and without Provisioner: who asked the program, for the record
 
 	ReasonCode int // RFC 5280, section 5.3.1: 0 to 10 without 7 and 8
 	Reason     string

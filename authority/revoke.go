@@ -13,8 +13,9 @@ import (
 )
 
 // Revoke ends a certificate for whoever may: a token of the provisioner that issued it, made out to its
-// serial; the holder of its key; this program itself. Its errors are *Error: a certificate that is
-// revoked already is a [Conflict], a serial without record [NotFound].
+// serial; the holder of its key; this program itself. With [ReasonCertificateHold] the end is not final:
+// [Authority.Release] undoes it, and another revocation takes its place. Its errors are *Error: a
+// certificate that is revoked already is a [Conflict], a serial without record [NotFound].
 func (a *Authority) Revoke(ctx context.Context, r *RevokeRequest) (*Revocation, error) {
 	s, err := a.begin()
 	if err != nil {
@@ -23,7 +24,13 @@ func (a *Authority) Revoke(ctx context.Context, r *RevokeRequest) (*Revocation, 
 	if r == nil {
 		return nil, refuse(BadRequest, StepAuthenticate, "no-request", "there is no request")
 	}
-	v, e := a.revoke(ctx, s, r)
+	ctx, watch := s.observe(ctx, provisioner.X509Revoke)
+	o := Outcome{Provisioner: r.Provisioner, Err: errPanic}
+	defer func() { watch.End(o) }()
+	v, record, e := a.revoke(ctx, s, r, watch)
+	if o.Err = e; record != nil {
+		o.Provisioner, o.Issuer = record.Provisioner, record.Issuer
+	}
 	if e == nil {
 		return v, nil
 	}
@@ -35,38 +42,65 @@ func (a *Authority) Revoke(ctx context.Context, r *RevokeRequest) (*Revocation, 
 	return nil, e
 }
 
-func (a *Authority) revoke(ctx context.Context, s *snapshot, r *RevokeRequest) (*Revocation, *Error) {
+func (a *Authority) revoke(ctx context.Context, s *snapshot, r *RevokeRequest, watch Observation) (*Revocation, *Record, *Error) {
+	if err := checkReason(r.ReasonCode); err != nil {
+		return nil, nil, err
+	}
 	if r.Serial.Int() == nil {
-		return nil, refuse(BadRequest, StepAuthenticate, "serial", "there is no serial")
+		return nil, nil, refuse(BadRequest, StepAuthenticate, "serial", "there is no serial")
 	}
-	if r.ReasonCode < 0 || r.ReasonCode > 10 || r.ReasonCode == 7 || r.ReasonCode == 8 {
-		return nil, refuse(BadRequest, StepAuthenticate, "reason", "reason code %d cannot be given for a revocation", r.ReasonCode)
-	}
+	began := time.Now()
 	p, grant, err := a.revoker(ctx, s, r)
+	watch.Step(StepAuthenticate, began)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
+	began = time.Now()
 	record, missing, err := a.revocable(ctx, s, r)
+	watch.Step(StepDecide, began)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	v := &Revocation{Serial: r.Serial, ReasonCode: r.ReasonCode, Reason: r.Reason, RevokedAt: time.Now()}
 	var spend provisioner.Spend
-	if p != nil {
+	switch {
+	case p != nil:
 		v.Provisioner, v.By, spend = p.Name(), grant.Subject, grant.Spend
 		if record.Provisioner != p.Name() && !s.Bindings[p.Name()].RevokeAny {
-			return nil, refuse(Denied, StepDecide, "owner", "the certificate is not one of provisioner %q", p.Name())
+			return nil, record, refuse(Denied, StepDecide, "owner", "the certificate is not one of provisioner %q", p.Name())
 		}
+	case r.Local:
+		v.By = r.By
 	}
-	posts := []Post{a.post(s, event.CertificateRevoked, string(r.Serial), event.Revocation{
-		Serial: string(r.Serial), Issuer: record.Issuer, Subject: record.Subject, ReasonCode: r.ReasonCode, Reason: r.Reason,
-		RevokedAt: v.RevokedAt, Provisioner: v.Provisioner, By: v.By, RequestID: r.RequestID,
-	})}
-	if err := a.store.Revoke(ctx, v, missing, spend, posts); err != nil {
-		return nil, fault(StepCommit, "the certificate is not revoked", err)
+	return v, record, a.end(ctx, s, v, record, missing, spend, r.RequestID, watch)
+}
+
+// checkReason refuses codes that no revocation can have.
+func checkReason(code int) *Error {
+	if code < 0 || code > 10 || code == 7 || code == ReasonRemoveFromCRL {
+		return refuse(BadRequest, StepAuthenticate, "reason", "reason code %d cannot be given for a revocation", code)
+	}
+	return nil
+}
+
+// end writes a revocation that was allowed, and tells of it.
+func (a *Authority) end(ctx context.Context, s *snapshot, v *Revocation, record, missing *Record, spend provisioner.Spend, requestID string, watch Observation) *Error {
+	posts := []Post{a.post(s, event.CertificateRevoked, string(v.Serial), revocationData(v, record, requestID))}
+	began := time.Now()
+	err := a.store.Revoke(ctx, v, missing, spend, posts)
+	watch.Step(StepCommit, began)
+	if err != nil {
+		return fault(StepCommit, "the certificate is not revoked", err)
 	}
 	a.publish(ctx, s, posts...)
-	return v, nil
+	return nil
+}
+
+func revocationData(v *Revocation, r *Record, requestID string) event.Revocation {
+	return event.Revocation{
+		Serial: string(v.Serial), Issuer: r.Issuer, Subject: r.Subject, ReasonCode: v.ReasonCode, Reason: v.Reason,
+		RevokedAt: v.RevokedAt, Provisioner: v.Provisioner, By: v.By, RequestID: requestID,
+	}
 }
 
 // revoker is step 1 of a revocation. The provisioner is nil when the certificate's own key speaks for a
@@ -125,7 +159,7 @@ func (a *Authority) revocable(ctx context.Context, s *snapshot, r *RevokeRequest
 	switch {
 	case gerr == nil && !s.owns(got):
 		return nil, nil, refuse(NotFound, StepDecide, "serial", "there is no certificate with serial %s", r.Serial.Decimal())
-	case gerr == nil && got.Revocation != nil:
+	case gerr == nil && got.Revocation != nil && (!got.Revocation.Hold() || r.ReasonCode == ReasonCertificateHold):
 		return nil, nil, refuse(Conflict, StepDecide, "revoked", "the certificate is revoked already")
 	case gerr == nil:
 		return got, nil, nil

@@ -2,10 +2,9 @@ package authority
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
-
-	"github.com/chancery-ca/chancery/event"
 )
 
 // How often the background work looks, and how much it does at once.
@@ -15,14 +14,14 @@ const (
 	pruneEvery     = 10 * time.Minute
 	spentMargin    = time.Hour // how far clocks may differ before a spent token is forgotten and good again
 	noticeEvery    = time.Minute
-	issuersEvery   = 24 * time.Hour
 	slice          = 500
 )
 
 // Run does the authority's background work in the caller's goroutine until ctx ends, and returns its
-// error: it reconciles reservations that a crash left behind, prunes what may be forgotten, delivers
-// the outbox, and gives notice of issuers and certificates that are about to expire. Sinks that are added to or removed
-// from the outbox by Reconfigure are taken up within a minute.
+// error: it reconciles reservations that a crash left behind, prunes what may be forgotten, delivers the
+// outbox, and gives notice of issuers and certificates that are about to expire. Of several authorities on
+// one store, one at a time does each of these. Sinks that are added to or removed from the outbox by
+// Reconfigure are taken up within a minute.
 func (a *Authority) Run(ctx context.Context) error {
 	var pumps sync.WaitGroup
 	defer pumps.Wait()
@@ -30,21 +29,20 @@ func (a *Authority) Run(ctx context.Context) error {
 	defer cancel()
 	running := map[string]*delivery{}
 	a.Reconcile(ctx, a.orphans)
-	a.prune(ctx)
-	a.noticeIssuers(ctx)
-	announced := a.noticeCertificates(ctx, a.started.Add(-overlap), time.Now())
 	every := [...]struct {
 		period time.Duration
 		do     func(context.Context)
 	}{
 		{reconcileEvery, func(ctx context.Context) { a.Reconcile(ctx, time.Now().Add(-reconcileGrace)) }},
-		{pruneEvery, a.prune},
-		{noticeEvery, func(ctx context.Context) { announced = a.noticeCertificates(ctx, announced, time.Now()) }},
-		{issuersEvery, a.noticeIssuers},
+		{pruneEvery, func(ctx context.Context) { a.alone(ctx, "prune", a.prune) }},
+		{noticeEvery, func(ctx context.Context) { a.alone(ctx, "notices", a.notice) }},
 	}
 	next := [len(every)]time.Time{}
 	for i := range every {
 		next[i] = time.Now().Add(every[i].period)
+		if i > 0 {
+			every[i].do(ctx)
+		}
 	}
 	tick := time.NewTicker(reconcileEvery)
 	defer tick.Stop()
@@ -62,6 +60,19 @@ func (a *Authority) Run(ctx context.Context) error {
 			}
 		}
 	}
+}
+
+// alone does something unless another authority on the same store is doing it.
+func (a *Authority) alone(ctx context.Context, name string, do func(context.Context)) {
+	held, release, err := a.store.Lease(ctx, name)
+	if err != nil {
+		if !errors.Is(err, ErrHeld) && ctx.Err() == nil {
+			a.snapshot.Load().log().ErrorContext(ctx, "lease not obtained", "lease", name, "error", err)
+		}
+		return
+	}
+	defer release()
+	do(held)
 }
 
 // Exclusive is an optional ability of a store: it promises that no other process has it open, and says
@@ -90,7 +101,7 @@ func (a *Authority) Reconcile(ctx context.Context, before time.Time) (int, error
 	n := 0
 	for {
 		posts := map[Serial][]Post{} // a store may ask again, when it has to begin again
-		rs, err := a.store.Reconcile(ctx, before, slice, func(r *Record) []Post {
+		rs, err := a.store.Reconcile(ctx, before, time.Now(), slice, func(r *Record) []Post {
 			posts[r.Serial] = a.abandoned(s, r)
 			return posts[r.Serial]
 		})
@@ -105,71 +116,4 @@ func (a *Authority) Reconcile(ctx context.Context, before time.Time) (int, error
 			return n, nil
 		}
 	}
-}
-
-// prune forgets in slices, so that issuing goes on between them.
-func (a *Authority) prune(ctx context.Context) {
-	s := a.snapshot.Load()
-	p := Prune{Now: time.Now().Add(-spentMargin), Limit: slice}
-	if s.Retention > 0 {
-		p.Certificates = time.Now().Add(-s.Retention)
-	}
-	for ctx.Err() == nil {
-		done, err := a.store.Prune(ctx, p)
-		if err != nil {
-			s.log().ErrorContext(ctx, "store not pruned", "error", err)
-			return
-		}
-		if !done.More {
-			return
-		}
-	}
-}
-
-// delivery is a pump that runs for one sink of one configuration.
-type delivery struct {
-	of   *snapshot
-	end  context.CancelFunc
-	done chan struct{}
-}
-
-// pump starts a delivery for each sink of the outbox as it is configured now, and ends those of an
-// earlier configuration: a sink of the same name may be another one. The goroutines are Run's and end
-// with it.
-func (a *Authority) pump(ctx context.Context, wg *sync.WaitGroup, running map[string]*delivery) {
-	s := a.snapshot.Load()
-	for name, d := range running {
-		if d.of != s {
-			d.end()
-			<-d.done // never two at a time for one sink, for the sake of order
-			delete(running, name)
-		}
-	}
-	for _, o := range s.Outbox {
-		if running[o.Name] != nil {
-			continue
-		}
-		ctx, cancel := context.WithCancel(ctx)
-		d := &delivery{s, cancel, make(chan struct{})}
-		running[o.Name] = d
-		p := &event.Pump{Name: o.Name, Outbox: outbox{a.store, o.Name}, Sink: o.Sink, Logger: s.log()}
-		wg.Go(func() {
-			defer close(d.done)
-			p.Run(ctx)
-		})
-	}
-}
-
-// outbox is one sink's view of the store.
-type outbox struct {
-	store Store
-	sink  string
-}
-
-func (o outbox) Pending(ctx context.Context, after int64, limit int) ([]event.Posted, error) {
-	return o.store.Outbox(ctx, o.sink, after, limit)
-}
-
-func (o outbox) Delivered(ctx context.Context, seqs []int64) error {
-	return o.store.Delivered(ctx, o.sink, seqs)
 }

@@ -171,30 +171,3 @@ func TestIssuersByProfile(t *testing.T) {
 	requireRefused(t, err, authority.Unavailable, "issuer")
 	ca.Check()
 }
-
-func TestExpiryNotices(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		ca := authoritytest.New(t, func(c *authority.Config) { c.ExpiryNotice = 8 * time.Hour })
-		stop := background(t, ca.Authority)
-		leaf := ca.Leaf("a.internal").Leaf
-		ca.Revoked("b.internal")
-		time.Sleep(15 * time.Hour)
-		require.Empty(t, ca.Events.OfType(event.CertificateExpiring))
-		time.Sleep(2 * time.Hour)
-		notices := ca.Events.OfType(event.CertificateExpiring)
-		require.Len(t, notices, 1)
-		require.Equal(t, string(authority.SerialOf(leaf.SerialNumber)), notices[0].Subject)
-		require.Empty(t, ca.Events.OfType(event.CertificateExpired))
-		stop()
-
-		// The next process announces what the last hour brought, under the same ID.
-		time.Sleep(7*time.Hour + 30*time.Minute)
-		next := authoritytest.New(t, func(c *authority.Config) { c.ExpiryNotice, c.Store = 8*time.Hour, ca.Store })
-		stop = background(t, next.Authority)
-		time.Sleep(2 * time.Hour)
-		ended := next.Events.OfType(event.CertificateExpired)
-		require.Len(t, ended, 1)
-		require.Equal(t, notices[0].Subject+"."+string(event.CertificateExpired), ended[0].ID)
-		stop()
-	})
-}

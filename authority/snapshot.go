@@ -27,6 +27,7 @@ type snapshot struct {
 	fingerprints []string // of the roots, SHA-256, hex
 	audiences    map[provisioner.Operation][]string
 	durable      []string // names of the outbox's sinks
+	mandatory    bool     // one of them can hold back issuance
 }
 
 // newSnapshot checks c and returns every fault that it has.
@@ -40,6 +41,7 @@ func newSnapshot(c Config) (*snapshot, error) {
 	for i := range c.Profiles {
 		c.Profiles[i].TemplateData = maps.Clone(c.Profiles[i].TemplateData)
 	}
+	c.ExpiryNotices = slices.Clone(c.ExpiryNotices)
 	c.Sinks, c.Outbox, c.Bindings = slices.Clone(c.Sinks), slices.Clone(c.Outbox), maps.Clone(c.Bindings)
 	for name, b := range c.Bindings {
 		b.Profiles = slices.Clone(b.Profiles)
@@ -71,6 +73,14 @@ func newSnapshot(c Config) (*snapshot, error) {
 	faults = append(faults, s.addProfiles()...)
 	faults = append(faults, s.addProvisioners()...)
 	faults = append(faults, s.addAudiences()...)
+	if len(faults) == 0 {
+		s.addResponders()
+	}
+	for _, d := range c.ExpiryNotices {
+		if d <= 0 {
+			add("an expiry notice of %s comes too late", d)
+		}
+	}
 	seen := map[string]bool{}
 	for _, d := range c.Outbox {
 		switch {
@@ -81,6 +91,7 @@ func newSnapshot(c Config) (*snapshot, error) {
 		}
 		seen[d.Name] = true
 		s.durable = append(s.durable, d.Name)
+		s.mandatory = s.mandatory || d.HoldAfter > 0
 	}
 	if len(faults) > 0 {
 		return nil, errors.Join(faults...)
@@ -110,6 +121,9 @@ func (s *snapshot) addIssuers() (faults []error) {
 func (s *snapshot) addProfiles() (faults []error) {
 	s.profiles = map[string]*profile{}
 	for _, pc := range s.Profiles {
+		if strings.HasPrefix(pc.Name, responders+"/") {
+			faults = append(faults, fmt.Errorf("authority: profile %q: the name is taken by the authority itself", pc.Name))
+		}
 		if s.profiles[pc.Name] != nil {
 			faults = append(faults, fmt.Errorf("authority: two profiles are called %q", pc.Name))
 		}
@@ -144,6 +158,8 @@ func (s *snapshot) addProvisioners() (faults []error) {
 			continue
 		case s.provisioners[p.Name()] != nil:
 			faults = append(faults, fmt.Errorf("authority: two provisioners are called %q", p.Name()))
+		case p.Name() == responders:
+			faults = append(faults, fmt.Errorf("authority: the name %q is taken by the authority itself", responders))
 		}
 		s.provisioners[p.Name()] = p
 	}
@@ -185,6 +201,9 @@ func (s *snapshot) addAudiences() (faults []error) {
 		for op, p := range paths {
 			s.audiences[op] = append(s.audiences[op], base+"/1.0"+p, base+p)
 		}
+	}
+	if s.AcceptSignAudienceForRevoke {
+		s.audiences[provisioner.X509Revoke] = append(s.audiences[provisioner.X509Revoke], s.audiences[provisioner.X509Sign]...)
 	}
 	return faults
 }

@@ -21,6 +21,14 @@ import (
 // come back in UTC; empty slices come back nil. A context that has ended when a method is called
 // changes nothing.
 type Store interface {
+	Ledger
+	RevocationStore
+	OutboxStore
+	Upkeep
+}
+
+// Ledger is the part of a [Store] that holds the records of certificates.
+type Ledger interface {
 	// Reserve records r before it is signed, and spends the credential, in one transaction. Status, DER,
 	// IssuedAt and Revocation of r are ignored. Serials are unique among all records that were not
 	// pruned: a repeat is [ErrExists], and spends nothing. A credential that was spent before is
@@ -32,53 +40,78 @@ type Store interface {
 	// that is unknown [ErrNotFound].
 	Commit(ctx context.Context, s Serial, der []byte, at time.Time, posts []Post) error
 
-	// Abandon ends a reservation whose certificate was not handed out. If release is true, the
-	// credential it spent may be used again: say so only when nobody can have received a signature. A
-	// serial that is not reserved is [ErrState].
-	Abandon(ctx context.Context, s Serial, release bool, posts []Post) error
+	// Abandon ends a reservation whose certificate was not handed out, at that moment. If release is
+	// true, the credential it spent may be used again: say so only when nobody can have received a
+	// signature. A serial that is not reserved is [ErrState].
+	Abandon(ctx context.Context, s Serial, release bool, at time.Time, posts []Post) error
 
-	// Reconcile abandons, without releasing anything, the reservations made before that moment, up to
-	// limit of them (0 means 100; at most 1000), oldest first, and returns them as they are now. posts,
-	// which may be nil, makes the events of each; it must not call the store.
-	Reconcile(ctx context.Context, before time.Time, limit int, posts func(*Record) []Post) ([]*Record, error)
+	// Reconcile abandons, at the moment at and without releasing anything, the reservations made before
+	// the moment before, up to limit of them (0 means 100; at most 1000), oldest first, and returns them
+	// as they are now. posts, which may be nil, makes the events of each; it must not call the store.
+	Reconcile(ctx context.Context, before, at time.Time, limit int, posts func(*Record) []Post) ([]*Record, error)
 
 	// Certificate returns the record of a serial, or [ErrNotFound].
 	Certificate(ctx context.Context, s Serial) (*Record, error)
 
-	// List returns records in the order in which they became known to the store. A store may look
-	// through a bounded number of records for one page, so a page can be short, or empty, and still have
-	// a Next. A cursor that List did not make is [ErrCursor].
+	// List returns records in the order that [Query] says. A store may look through a bounded number of
+	// records for one page, so a page can be short, or empty, and still have a Next. Records that are
+	// there when the first page is read are returned once each, whatever is added meanwhile. A cursor
+	// that List did not make for this query is [ErrCursor], or begins somewhere else in the list.
 	List(ctx context.Context, q Query) (*Page, error)
 
 	// Ending returns the issued records that are not revoked and end from that moment on and before the
 	// other, by their ends. It costs what it returns, however many records there are. A cursor is
 	// Page.Next of the page before, with the same moments; a limit is that of List.
 	Ending(ctx context.Context, from, until time.Time, cursor string, limit int) (*Page, error)
+}
 
-	// Revoke records v, and spends the credential, in one transaction. If known is not nil and the store
-	// has no record of the serial, it becomes the record: so a certificate that another program issued
-	// under the same issuer can be revoked. A serial that is revoked already is [ErrRevoked]; one without
-	// record [ErrNotFound]; both spend nothing. Records of every status can be revoked.
-	Revoke(ctx context.Context, v *Revocation, known *Record, spend provisioner.Spend, posts []Post) error
-
+// OutboxStore is the part of a [Store] that holds events for the sinks that must not miss one.
+type OutboxStore interface {
 	// Post puts events in the outbox by themselves.
 	Post(ctx context.Context, posts []Post) error
 
 	// Outbox returns up to limit (0 means 100; at most 1000) undelivered events of a sink with Seq above
-	// after, oldest first.
+	// after, oldest first. Once an event has been returned, none with a lower Seq appears any more.
 	Outbox(ctx context.Context, sink string, after int64, limit int) ([]Posted, error)
 
-	// Delivered forgets events that a sink has received. Unknown ones are ignored.
+	// Delivered forgets events that a sink has received, dead letters included. Unknown ones are ignored.
 	Delivered(ctx context.Context, sink string, seqs []int64) error
 
+	// Bury makes an undelivered event of a sink a dead letter: Outbox no longer returns it. An unknown
+	// one is ignored, and so is one that is dead already.
+	Bury(ctx context.Context, sink string, seq int64, reason string, at time.Time) error
+
+	// Buried returns a sink's dead letters with Seq above after, as Outbox does events.
+	Buried(ctx context.Context, sink string, after int64, limit int) ([]DeadLetter, error)
+
+	// Replay puts dead letters back into the outbox, with new Seqs in the order of the old ones. Unknown
+	// ones are ignored.
+	Replay(ctx context.Context, sink string, seqs []int64) error
+}
+
+// Upkeep is the part of a [Store] that keeps it small and its users out of each other's way.
+type Upkeep interface {
 	// Prune deletes what is no longer needed, up to the limit of p, oldest first, and tells how much. It
-	// never deletes a reservation, which is to be reconciled first, nor an event that was not delivered.
+	// never deletes a reservation, which is to be reconciled first.
 	Prune(ctx context.Context, p Prune) (Pruned, error)
+
+	// Mark returns the moment that was last remembered under a name; the zero time if there is none.
+	Mark(ctx context.Context, name string) (time.Time, error)
+
+	// SetMark remembers a moment under a name.
+	SetMark(ctx context.Context, name string, at time.Time) error
+
+	// Lease makes the caller the only one among all who use the store to hold a name, until it calls
+	// release, or its process dies, or the store can no longer vouch for it: then the context that Lease
+	// returned ends, which is derived from ctx. If somebody else holds the name, it is [ErrHeld]. release
+	// may be called more than once.
+	Lease(ctx context.Context, name string) (held context.Context, release func(), err error)
 }
 
 // What stores say; test with errors.Is.
 var (
 	ErrCursor      = errors.New("authority: cursor is not one of this list")
+	ErrHeld        = errors.New("authority: lease is held by another")
 	ErrNotFound    = errors.New("authority: no such record")
 	ErrExists      = errors.New("authority: serial exists")
 	ErrSpent       = errors.New("authority: credential was used before")
@@ -113,36 +146,24 @@ type Post struct {
 // Posted is an event in the outbox of one sink. Seq rises in the order of commits, per store.
 type Posted = event.Posted
 
-// Query chooses records. Zero fields choose everything.
-type Query struct {
-	Status        Status
-	Issuer        string
-	Provisioner   string
-	Subject       string
-	Name          string // one of the names, exactly
-	KeyID         string
-	Revoked       *bool     // whether there is a Revocation; an abandoned record need not have one
-	NotAfterFrom  time.Time // inclusive
-	NotAfterUntil time.Time // exclusive
-	Cursor        string    // Page.Next of the page before
-	Limit         int       // 0 means 100; at most 1000
-}
-
-// Page is a part of a list. Next is empty on the last one, and only there.
-type Page struct {
-	Records []*Record
-	Next    string
-}
+// DeadLetter is an event that a sink would not accept.
+type DeadLetter = event.DeadLetter
 
 // Prune says what may go.
 type Prune struct {
 	Now          time.Time // credentials whose Until is before this are forgotten; zero means the present
 	Certificates time.Time // records of certificates that ended before this are deleted; zero keeps all
-	Limit        int       // rows in one call; 0 means 1000
+
+	// Events keeps dead letters, and the events of sinks that are not in Sinks, from that moment on. The
+	// zero time keeps all. An undelivered event of a sink in Sinks is kept whatever its age.
+	Events time.Time
+	Sinks  []string
+
+	Limit int // rows in one call; 0 means 1000
 }
 
 // Pruned counts what Prune deleted. More is true when it reached the limit, so that more may be left.
 type Pruned struct {
-	Spent, Certificates int
-	More                bool
+	Spent, Certificates, Events int
+	More                        bool
 }

@@ -28,12 +28,43 @@ const (
 	Commit    Point = "Commit"
 	Abandon   Point = "Abandon"
 	Revoke    Point = "Revoke"
+	Release   Point = "Release"
 	Read      Point = "Certificate"
 )
 
-// Points lists them all.
+// Points of the store that background work comes to, and administration.
+const (
+	Reconcile Point = "Reconcile"
+	List      Point = "List"
+	Ending    Point = "Ending"
+	Revision  Point = "Revision"
+	Changes   Point = "Changes"
+	PutCRL    Point = "PutCRL"
+	CRL       Point = "CRL"
+	CRLs      Point = "CRLs"
+	Post      Point = "Post"
+	Outbox    Point = "Outbox"
+	Delivered Point = "Delivered"
+	Bury      Point = "Bury"
+	Buried    Point = "Buried"
+	Replay    Point = "Replay"
+	Prune     Point = "Prune"
+	Mark      Point = "Mark"
+	SetMark   Point = "SetMark"
+	Lease     Point = "Lease"
+)
+
+// Points lists those that a request to issue or revoke can come to.
 func Points() []Point {
-	return []Point{Authorize, Lookup, Sign, Publish, Reserve, Commit, Abandon, Revoke, Read}
+	return []Point{Authorize, Lookup, Sign, Publish, Reserve, Commit, Abandon, Revoke, Release, Read}
+}
+
+// BackgroundPoints lists all others.
+func BackgroundPoints() []Point {
+	return []Point{
+		Reconcile, List, Ending, Revision, Changes, PutCRL, CRL, CRLs, Post, Outbox, Delivered, Bury, Buried, Replay,
+		Prune, Mark, SetMark, Lease,
+	}
 }
 
 // ErrInjected is the cause of every injected fault. It counts as a store that is not available.

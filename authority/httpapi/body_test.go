@@ -19,7 +19,7 @@ import (
 )
 
 func concrete(path string) string {
-	return strings.NewReplacer("{sha}", strings.Repeat("0", 64), "{kid}", "x").Replace(path)
+	return strings.NewReplacer("{sha}", strings.Repeat("0", 64), "{kid}", "x", "{path...}", "a/1.crl", "{request...}", "a//b").Replace(path)
 }
 
 // TestBodyLimits sends every route a body one byte over its limit, announced and not, and one within.

@@ -249,8 +249,8 @@ func (s *countingStore) Commit(ctx context.Context, n authority.Serial, der []by
 	return s.count(s.Store.Commit(ctx, n, der, at, posts))
 }
 
-func (s *countingStore) Abandon(ctx context.Context, n authority.Serial, release bool, posts []authority.Post) error {
-	return s.count(s.Store.Abandon(ctx, n, release, posts))
+func (s *countingStore) Abandon(ctx context.Context, n authority.Serial, release bool, at time.Time, posts []authority.Post) error {
+	return s.count(s.Store.Abandon(ctx, n, release, at, posts))
 }
 
 func (s *countingStore) Revoke(ctx context.Context, v *authority.Revocation, known *authority.Record, spend provisioner.Spend, posts []authority.Post) error {

@@ -26,6 +26,13 @@ type Options struct {
 	// certificate.
 	ClientCertificates func(*http.Request) ([]*x509.Certificate, error)
 
+	// CRL and OCSP answer what is asked at and below /crl and /ocsp: a [crl.Publisher]'s Handler and an
+	// [ocsp.Responder], say. Nil: there is no such path.
+	//
+	// [crl.Publisher]: https://pkg.go.dev/github.com/chancery-ca/chancery/authority/crl
+	// [ocsp.Responder]: https://pkg.go.dev/github.com/chancery-ca/chancery/authority/ocsp
+	CRL, OCSP http.Handler
+
 	BodyTimeout time.Duration // for a request's body to arrive; default 15s
 	Timeout     time.Duration // for a request, body and all; default 30s
 

@@ -217,7 +217,8 @@ func requireDeclared(t *testing.T) {
 		require.Contains(t, auths, rt.Auth, "%s: undeclared credentials", rt.Path)
 		require.Positive(t, rt.MaxBody, "%s: no limit", rt.Path)
 		require.Equal(t, rt.Operation == "", rt.Auth == Public, "%s: who acts needs a credential, who reads needs none", rt.Path)
-		require.Equal(t, rt.Operation == "", rt.Method == http.MethodGet, "%s: only GET reads", rt.Path)
+		reads := rt.Method == http.MethodGet || strings.TrimPrefix(rt.Path, "/1.0") == "/ocsp" // a question too long for a path
+		require.Equal(t, rt.Operation == "", reads, "%s: only GET reads", rt.Path)
 		if rt.Operation != "" {
 			require.Contains(t, provisioner.Operations(), rt.Operation, "%s: unknown operation", rt.Path)
 		}

@@ -79,7 +79,7 @@ func (h *house) record(t *testing.T, c *x509.Certificate, by string, status auth
 		Subject: subject, Names: c.DNSNames, Provisioner: by, ReservedAt: c.NotBefore,
 	}, provisioner.Spend{}))
 	if status == authority.Abandoned {
-		require.NoError(t, s.Abandon(ctx, serial, false, nil))
+		require.NoError(t, s.Abandon(ctx, serial, false, c.NotBefore, nil))
 		return
 	}
 	require.NoError(t, s.Commit(ctx, serial, c.Raw, c.NotBefore, nil))

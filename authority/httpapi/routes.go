@@ -10,7 +10,7 @@ import (
 // Route is one method and path of the API, and what it takes to be let in.
 type Route struct {
 	Method    string                // GET routes answer HEAD as well
-	Path      string                // with at most one {parameter}, which is one segment
+	Path      string                // with at most one {parameter}, which is one segment, or, if it ends in "...", the rest
 	Operation provisioner.Operation // what it asks the authority for; empty where it only reads
 	Auth      Auth                  // the credentials that are looked at
 	MaxBody   int64                 // bytes; what is longer is answered with 413
@@ -53,6 +53,7 @@ const (
 	signBody   = 256 << 10
 	rekeyBody  = 128 << 10
 	revokeBody = provisioner.MaxToken + 8<<10
+	ocspBody   = 8 << 10 // which the responder limits further
 )
 
 func endpoints() []endpoint {
@@ -73,6 +74,12 @@ func endpoints() []endpoint {
 		{act("/rekey", provisioner.X509Rekey, Certificate, rekeyBody), (*api).rekey},
 		{act("/revoke", provisioner.X509Revoke, TokenOrCertificate, revokeBody), (*api).revoke},
 	}
+	es = append(es,
+		endpoint{read("/crl"), (*api).crl},
+		endpoint{read("/crl/{path...}"), (*api).crl},
+		endpoint{Route{Method: http.MethodPost, Path: "/ocsp", Auth: Public, MaxBody: ocspBody}, (*api).ocsp},
+		endpoint{read("/ocsp/{request...}"), (*api).ocsp},
+	)
 	for _, e := range es[:len(es):len(es)] {
 		e.Path = "/1.0" + e.Path
 		es = append(es, e)
@@ -94,9 +101,10 @@ type router struct {
 	params []pattern
 }
 
-// pattern matches prefix, one segment that is not empty, suffix.
+// pattern matches prefix, one segment that is not empty, suffix; or prefix and all that follows.
 type pattern struct {
 	prefix, suffix string
+	rest           bool
 	to             *endpoint
 }
 
@@ -105,8 +113,8 @@ func newRouter(es []endpoint) *router {
 	for i := range es {
 		e := &es[i]
 		if prefix, rest, ok := strings.Cut(e.Path, "{"); ok {
-			_, suffix, _ := strings.Cut(rest, "}")
-			rt.params = append(rt.params, pattern{prefix, suffix, e})
+			name, suffix, _ := strings.Cut(rest, "}")
+			rt.params = append(rt.params, pattern{prefix, suffix, strings.HasSuffix(name, "..."), e})
 			continue
 		}
 		rt.exact[e.Path] = e
@@ -124,7 +132,7 @@ func (rt *router) find(path string) (*endpoint, string) {
 		if !ok {
 			continue
 		}
-		if v, ok = strings.CutSuffix(v, p.suffix); ok && v != "" && !strings.Contains(v, "/") {
+		if v, ok = strings.CutSuffix(v, p.suffix); ok && v != "" && (p.rest || !strings.Contains(v, "/")) {
 			return p.to, v
 		}
 	}

@@ -41,7 +41,7 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		a.hurry(c)
 	}
 	if c.endpoint, c.param = a.routes.find(r.URL.Path); c.endpoint == nil {
-		c.answer(http.StatusNotFound, "text/plain; charset=utf-8", []byte("404 page not found\n"))
+		c.notFound()
 		return
 	}
 	if !c.endpoint.allows(r.Method) {
@@ -55,6 +55,10 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err := c.endpoint.serve(a, c); err != nil {
 		a.fail(c, err)
 	}
+}
+
+func (c *call) notFound() {
+	c.answer(http.StatusNotFound, "text/plain; charset=utf-8", []byte("404 page not found\n"))
 }
 
 // path returns the route's path, for logs; empty for what is no route.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 
 	"github.com/chancery-ca/chancery/internal/sqlstore"
 	modernc "modernc.org/sqlite"
@@ -95,6 +96,18 @@ func (c *conn) Query(query string, row func(sqlstore.Row) error, args ...any) (e
 		}
 	}
 }
+
+// NextSeq implements sqlstore.Tx.
+func (c *conn) NextSeq(n int) (int64, error) { return sqlstore.Next(c, sqlstore.Seq, n) }
+
+// Seqs implements sqlstore.Tx: with one writer, numbers become visible in their order.
+func (c *conn) Seqs() (int64, error) { return math.MaxInt64, nil }
+
+// NextRevision implements sqlstore.Tx.
+func (c *conn) NextRevision() (int64, error) { return sqlstore.Next(c, sqlstore.Revision, 1) }
+
+// Revision implements sqlstore.Tx.
+func (c *conn) Revision() (int64, error) { return sqlstore.Last(c, sqlstore.Revision) }
 
 func (c *conn) run(query string, args []any) (driver.Result, error) {
 	s, err := c.prepare(query)

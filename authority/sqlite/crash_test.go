@@ -52,7 +52,7 @@ func crashRound(s *sqlite.Store, out *printer, r *authority.Record, n int) error
 	}
 	out.line("reserved %s %s", r.Serial, spend.ID)
 	if n%10 == 0 {
-		if err := s.Abandon(ctx, r.Serial, false, nil); err != nil {
+		if err := s.Abandon(ctx, r.Serial, false, time.Now(), nil); err != nil {
 			return err
 		}
 		out.line("abandoned %s", r.Serial)
@@ -146,7 +146,7 @@ func checkAcknowledged(t *testing.T, path string, acked []string) {
 	}
 	spentAreRefused(t, s, acked)
 	for {
-		got, err := s.Reconcile(ctx, time.Now().Add(time.Hour), 1000, nil)
+		got, err := s.Reconcile(ctx, time.Now().Add(time.Hour), time.Now(), 1000, nil)
 		require.NoError(t, err)
 		if len(got) == 0 {
 			return

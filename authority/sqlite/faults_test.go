@@ -38,6 +38,23 @@ func TestClosed(t *testing.T) {
 	}
 }
 
+func TestLeaseEndsWithTheStore(t *testing.T) {
+	s, err := sqlite.Open(ctx, filepath.Join(t.TempDir(), "ca.db"), nil)
+	require.NoError(t, err)
+	held, release, err := s.Lease(ctx, "crl")
+	require.NoError(t, err)
+	require.NoError(t, s.Close())
+	select {
+	case <-held.Done():
+	case <-time.After(10 * time.Second):
+		require.Fail(t, "the lease outlived the store")
+	}
+	require.ErrorIs(t, context.Cause(held), authority.ErrClosed)
+	release()
+	_, _, err = s.Lease(ctx, "crl")
+	require.ErrorIs(t, err, authority.ErrClosed)
+}
+
 // Whoever is answered nil while the store closes finds the record afterwards; everybody is answered.
 func TestCloseUnderLoad(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "ca.db")

@@ -22,6 +22,12 @@ import (
 type Options struct {
 	Readers int // connections for reading; default 4
 	Group   int // writes that share one transaction at most; default 128
+
+	// ReadOnly opens a file to look into it, also while another Store writes it: without the lock, and
+	// without making or migrating anything. Every method that writes, and Lease, is authority.ErrReadOnly. The
+	// file must be there, in the schema of this version. SQLite still needs files of its own beside it (-wal
+	// and -shm), so where there is no Store that has made them, its folder must be writable.
+	ReadOnly bool
 }
 
 // Store is an open database. It implements authority.Store and is safe for concurrent use.
@@ -30,13 +36,20 @@ type Store struct {
 	lock   *fileLock
 	opened time.Time // when the lock was got
 
-	ops     chan *op
-	closing chan struct{} // closed when Close begins
-	once    sync.Once
-	done    chan struct{} // closed when the writer has ended
-	err     error         // of closing; valid after done
+	ops  chan *op
+	life context.Context // ends when Close begins
+	end  context.CancelFunc
+	done chan struct{} // closed when the writer has ended
+	err  error         // of closing; valid after done
 
 	readers chan *conn // as many as there may be; nil is one not opened yet
+
+	leases leases
+
+	readOnly  bool
+	closeOnce sync.Once // of closeReaders
+
+	hopeless time.Time // when a disk last stayed full; the writer's
 }
 
 var (
@@ -67,6 +80,9 @@ func Open(ctx context.Context, path string, opts *Options) (*Store, error) {
 	if o.Group <= 0 {
 		o.Group = 128
 	}
+	if o.ReadOnly {
+		return openReadOnly(path, o)
+	}
 	path, err := create(path)
 	if err != nil {
 		return nil, err
@@ -82,8 +98,9 @@ func Open(ctx context.Context, path string, opts *Options) (*Store, error) {
 	}
 	s := &Store{
 		path: path, lock: lock, opened: time.Now(), ops: make(chan *op, o.Group),
-		closing: make(chan struct{}), done: make(chan struct{}), readers: make(chan *conn, o.Readers),
+		done: make(chan struct{}), readers: make(chan *conn, o.Readers),
 	}
+	s.life, s.end = context.WithCancel(context.Background())
 	for range o.Readers {
 		s.readers <- nil
 	}
@@ -94,7 +111,10 @@ func Open(ctx context.Context, path string, opts *Options) (*Store, error) {
 // Close ends the writer, after what it is doing now, and closes the file. Whatever waits, and every
 // call after it, gets authority.ErrClosed. Closing twice is no error.
 func (s *Store) Close() error {
-	s.once.Do(func() { close(s.closing) })
+	s.end()
+	if s.readOnly {
+		s.closeOnce.Do(s.closeReaders)
+	}
 	<-s.done
 	return s.err
 }

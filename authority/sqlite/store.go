@@ -28,8 +28,8 @@ func (s *Store) Commit(ctx context.Context, n authority.Serial, der []byte, at t
 }
 
 // Abandon implements authority.Store.
-func (s *Store) Abandon(ctx context.Context, n authority.Serial, release bool, posts []authority.Post) error {
-	f, err := sqlstore.Abandon(n, release, posts)
+func (s *Store) Abandon(ctx context.Context, n authority.Serial, release bool, at time.Time, posts []authority.Post) error {
+	f, err := sqlstore.Abandon(n, release, at, posts)
 	if err != nil {
 		return err
 	}
@@ -37,10 +37,10 @@ func (s *Store) Abandon(ctx context.Context, n authority.Serial, release bool, p
 }
 
 // Reconcile implements authority.Store. posts may be called again for the same record.
-func (s *Store) Reconcile(ctx context.Context, before time.Time, limit int, posts func(*authority.Record) []authority.Post) ([]*authority.Record, error) {
+func (s *Store) Reconcile(ctx context.Context, before, at time.Time, limit int, posts func(*authority.Record) []authority.Post) ([]*authority.Record, error) {
 	var out []*authority.Record
 	err := s.do(ctx, func(tx sqlstore.Tx) (err error) {
-		out, err = sqlstore.Reconcile(tx, before, limit, posts)
+		out, err = sqlstore.Reconcile(tx, before, at, limit, posts)
 		return err
 	})
 	if err != nil {
@@ -51,98 +51,17 @@ func (s *Store) Reconcile(ctx context.Context, before time.Time, limit int, post
 
 // Certificate implements authority.Store.
 func (s *Store) Certificate(ctx context.Context, n authority.Serial) (*authority.Record, error) {
-	var out *authority.Record
-	err := s.read(ctx, func(tx sqlstore.Tx) (err error) {
-		out, err = sqlstore.Certificate(tx, n)
-		return err
-	})
-	return out, err
+	return read(ctx, s, func(tx sqlstore.Tx) (*authority.Record, error) { return sqlstore.Certificate(tx, n) })
 }
 
 // List implements authority.Store.
 func (s *Store) List(ctx context.Context, q authority.Query) (*authority.Page, error) {
-	var out *authority.Page
-	err := s.read(ctx, func(tx sqlstore.Tx) (err error) {
-		out, err = sqlstore.List(tx, q)
-		return err
-	})
-	return out, err
+	return read(ctx, s, func(tx sqlstore.Tx) (*authority.Page, error) { return sqlstore.List(tx, q) })
 }
 
 // Ending implements authority.Store.
 func (s *Store) Ending(ctx context.Context, from, until time.Time, cursor string, limit int) (*authority.Page, error) {
-	var out *authority.Page
-	err := s.read(ctx, func(tx sqlstore.Tx) (err error) {
-		out, err = sqlstore.Ending(tx, from, until, cursor, limit)
-		return err
-	})
-	return out, err
-}
-
-// Revoke implements authority.Store.
-func (s *Store) Revoke(ctx context.Context, v *authority.Revocation, known *authority.Record, spend provisioner.Spend, posts []authority.Post) error {
-	f, err := sqlstore.Revoke(v, known, spend, posts)
-	if err != nil {
-		return err
-	}
-	return s.do(ctx, f)
-}
-
-// Post implements authority.Store.
-func (s *Store) Post(ctx context.Context, posts []authority.Post) error {
-	f, err := sqlstore.Post(posts)
-	if err != nil {
-		return err
-	}
-	return s.do(ctx, f)
-}
-
-// Outbox implements authority.Store.
-func (s *Store) Outbox(ctx context.Context, sink string, after int64, limit int) ([]authority.Posted, error) {
-	var out []authority.Posted
-	err := s.read(ctx, func(tx sqlstore.Tx) (err error) {
-		out, err = sqlstore.Outbox(tx, sink, after, limit)
-		return err
-	})
-	return out, err
-}
-
-// Delivered implements authority.Store.
-func (s *Store) Delivered(ctx context.Context, sink string, seqs []int64) error {
-	return s.do(ctx, func(tx sqlstore.Tx) error { return sqlstore.Delivered(tx, sink, seqs) })
-}
-
-// pruneSlice is how many rows Prune deletes in one transaction, so that issuing never waits for more.
-const pruneSlice = 100
-
-// Prune implements authority.Store. It works in several small transactions; what it returns with an
-// error was deleted.
-func (s *Store) Prune(ctx context.Context, p authority.Prune) (authority.Pruned, error) {
-	if p.Now.IsZero() {
-		p.Now = time.Now()
-	}
-	left := p.Limit
-	if left <= 0 {
-		left = 1000
-	}
-	var total authority.Pruned
-	for {
-		slice := p
-		slice.Limit = min(left, pruneSlice)
-		var n authority.Pruned
-		err := s.do(ctx, func(tx sqlstore.Tx) (err error) {
-			n, err = sqlstore.Prune(tx, slice)
-			return err
-		})
-		if err != nil {
-			return total, err
-		}
-		left -= n.Spent + n.Certificates
-		total.Spent, total.Certificates, total.More = total.Spent+n.Spent, total.Certificates+n.Certificates, n.More
-		if left <= 0 || !n.More {
-			return total, nil
-		}
-	}
+	return read(ctx, s, func(tx sqlstore.Tx) (*authority.Page, error) { return sqlstore.Ending(tx, from, until, cursor, limit) })
 }
 
 // ExclusiveSince implements authority.Exclusive: the lock keeps all other processes out.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"runtime"
 	"slices"
 	"sync/atomic"
@@ -35,15 +34,18 @@ func (s *Store) do(ctx context.Context, f func(sqlstore.Tx) error) error {
 	}
 	o := &op{run: f, done: make(chan error, 1)}
 	select {
-	case <-s.closing:
+	case <-s.life.Done():
 		return authority.ErrClosed
 	default:
+	}
+	if s.readOnly {
+		return errReadOnly
 	}
 	select {
 	case s.ops <- o:
 	case <-ctx.Done():
 		return ctx.Err()
-	case <-s.closing:
+	case <-s.life.Done():
 		return authority.ErrClosed
 	}
 	select {
@@ -67,28 +69,17 @@ func (s *Store) write(c *conn, most int) {
 	group := make([]*op, 0, most)
 	for n := 1; ; n++ {
 		select {
-		case <-s.closing:
+		case <-s.life.Done():
 			s.err = s.shut(c)
 			return
 		case o := <-s.ops:
 			group = s.collect(append(group[:0], o), most)
 		}
-		commit(c, group)
+		s.commit(c, group)
 		clear(group)
 		if n%16 == 0 {
 			s.trim(c)
 		}
-	}
-}
-
-// walLimit is above what checkpoints of the usual kind let the log grow to.
-const walLimit = 24 << 20
-
-// trim empties the log when readers have kept it from starting over for too long: new ones no longer
-// need it after this, and those that still do are waited for. Failing is no harm, the next time may not.
-func (s *Store) trim(c *conn) {
-	if info, err := os.Stat(s.path + "-wal"); err == nil && info.Size() > walLimit {
-		c.Query("PRAGMA wal_checkpoint(TRUNCATE)", func(sqlstore.Row) error { return nil })
 	}
 }
 
@@ -111,11 +102,14 @@ func (s *Store) collect(group []*op, most int) []*op {
 // commit runs group in one transaction and tells every caller. If that fails, each runs in one of its
 // own, so that what is wrong with one is not the others' fault. A file that is full, or that another
 // program holds, is that for all of them, and waiting for it once is enough.
-func commit(c *conn, group []*op) {
+func (s *Store) commit(c *conn, group []*op) {
 	err := transact(c, group)
+	if errors.Is(err, authority.ErrFull) {
+		err = s.relieved(c, group, err)
+	}
 	if err != nil && len(group) > 1 && !errors.Is(err, authority.ErrUnavailable) {
 		for i := range group {
-			commit(c, group[i:i+1])
+			s.commit(c, group[i:i+1])
 		}
 		return
 	}
@@ -166,13 +160,26 @@ func (s *Store) shut(c *conn) error {
 	return errors.Join(errs...)
 }
 
+// read returns what f returns on a connection that only reads.
+func read[T any](ctx context.Context, s *Store, f func(sqlstore.Tx) (T, error)) (T, error) {
+	var out, none T
+	err := s.read(ctx, func(tx sqlstore.Tx) (err error) {
+		out, err = f(tx)
+		return err
+	})
+	if err != nil {
+		return none, err
+	}
+	return out, nil
+}
+
 // read runs f on a connection that only reads.
 func (s *Store) read(ctx context.Context, f func(sqlstore.Tx) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	select {
-	case <-s.closing:
+	case <-s.life.Done():
 		return authority.ErrClosed
 	default:
 	}
@@ -181,7 +188,7 @@ func (s *Store) read(ctx context.Context, f func(sqlstore.Tx) error) error {
 	case c = <-s.readers:
 	case <-ctx.Done():
 		return ctx.Err()
-	case <-s.closing:
+	case <-s.life.Done():
 		return authority.ErrClosed
 	}
 	defer func() { s.readers <- c }()

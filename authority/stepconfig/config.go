@@ -1,6 +1,7 @@
 package stepconfig
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"crypto/x509"
@@ -24,6 +25,7 @@ import (
 	"github.com/chancery-ca/chancery/provisioner/jwk"
 	"github.com/chancery-ca/chancery/provisioner/x5c"
 	"github.com/chancery-ca/chancery/template"
+	"github.com/chancery-ca/chancery/template/step"
 )
 
 // Identity is the name of the provisioner, and of the profile, of the CA's own server certificate. The
@@ -38,6 +40,7 @@ type Options struct {
 
 	Store   authority.Store // required; OpenStore opens the one that the file names
 	Address string          // host:port where the CA is reached, if not File.Address
+	HTTP    string          // host:port where its plain HTTP listener is reached, if not File.Insecure
 	Logger  *slog.Logger    // nil discards
 }
 
@@ -53,6 +56,8 @@ func (f *File) Config(ctx context.Context, o Options) (*authority.Config, error)
 	if i, ok := f.issuer(ctx, o, &all); ok {
 		c.Issuers = []authority.Issuer{i}
 	}
+	f.addPointers(c, cmp.Or(o.HTTP, f.Insecure), &all)
+	f.upkeep.apply(c)
 	f.addIdentity(c)
 	f.addDefault(c, &all)
 	for _, p := range f.provisioners {
@@ -164,13 +169,13 @@ func (f *File) addProvisioner(c *authority.Config, p *spec, all *faults) {
 // compile reads the template of a provisioner. Whoever writes ca.json is trusted with its names.
 func (t *templateSpec) compile(provisioner string) (*template.Template, error) {
 	if t.path == "" {
-		return template.ParseStep(provisioner, t.text)
+		return step.ParseSetting(provisioner, t.text)
 	}
 	b, err := read(t.path)
 	if err != nil {
 		return nil, err
 	}
-	return template.Parse(t.path, string(b))
+	return step.Parse(t.path, string(b))
 }
 
 func (p *spec) provisioner(all *faults) (provisioner.Provisioner, error) {

@@ -11,7 +11,7 @@ import (
 // Faulty is a store that fails on demand. On is called in place of every method, with the method's name
 // and what does its work. It may fail before (return an error without calling apply), fail after taking
 // effect (call apply, and return another error), wait, or count. A nil On lets everything pass. When On
-// returns an error, so does the method, without a result.
+// returns an error, so does the method, without a result; a lease that was taken all the same stays taken.
 //
 // Set On before the store is used by others.
 type Faulty struct {
@@ -29,6 +29,18 @@ func (f *Faulty) on(op string, apply func() error) error {
 	return f.On(op, apply)
 }
 
+func faulty[T any](f *Faulty, op string, call func() (T, error)) (T, error) {
+	var out, zero T
+	err := f.on(op, func() (err error) {
+		out, err = call()
+		return err
+	})
+	if err != nil {
+		return zero, err
+	}
+	return out, nil
+}
+
 // Reserve calls On with "Reserve".
 func (f *Faulty) Reserve(ctx context.Context, r *authority.Record, spend provisioner.Spend) error {
 	return f.on("Reserve", func() error { return f.Store.Reserve(ctx, r, spend) })
@@ -40,13 +52,13 @@ func (f *Faulty) Commit(ctx context.Context, s authority.Serial, der []byte, at 
 }
 
 // Abandon calls On with "Abandon".
-func (f *Faulty) Abandon(ctx context.Context, s authority.Serial, release bool, posts []authority.Post) error {
-	return f.on("Abandon", func() error { return f.Store.Abandon(ctx, s, release, posts) })
+func (f *Faulty) Abandon(ctx context.Context, s authority.Serial, release bool, at time.Time, posts []authority.Post) error {
+	return f.on("Abandon", func() error { return f.Store.Abandon(ctx, s, release, at, posts) })
 }
 
 // Reconcile calls On with "Reconcile".
-func (f *Faulty) Reconcile(ctx context.Context, before time.Time, limit int, posts func(*authority.Record) []authority.Post) ([]*authority.Record, error) {
-	return faulty(f, "Reconcile", func() ([]*authority.Record, error) { return f.Store.Reconcile(ctx, before, limit, posts) })
+func (f *Faulty) Reconcile(ctx context.Context, before, at time.Time, limit int, posts func(*authority.Record) []authority.Post) ([]*authority.Record, error) {
+	return faulty(f, "Reconcile", func() ([]*authority.Record, error) { return f.Store.Reconcile(ctx, before, at, limit, posts) })
 }
 
 // Certificate calls On with "Certificate".
@@ -54,49 +66,12 @@ func (f *Faulty) Certificate(ctx context.Context, s authority.Serial) (*authorit
 	return faulty(f, "Certificate", func() (*authority.Record, error) { return f.Store.Certificate(ctx, s) })
 }
 
-// Ending calls On with "Ending".
-func (f *Faulty) Ending(ctx context.Context, from, until time.Time, cursor string, limit int) (*authority.Page, error) {
-	return faulty(f, "Ending", func() (*authority.Page, error) { return f.Store.Ending(ctx, from, until, cursor, limit) })
-}
-
 // List calls On with "List".
 func (f *Faulty) List(ctx context.Context, q authority.Query) (*authority.Page, error) {
 	return faulty(f, "List", func() (*authority.Page, error) { return f.Store.List(ctx, q) })
 }
 
-// Revoke calls On with "Revoke".
-func (f *Faulty) Revoke(ctx context.Context, v *authority.Revocation, known *authority.Record, spend provisioner.Spend, posts []authority.Post) error {
-	return f.on("Revoke", func() error { return f.Store.Revoke(ctx, v, known, spend, posts) })
-}
-
-// Post calls On with "Post".
-func (f *Faulty) Post(ctx context.Context, posts []authority.Post) error {
-	return f.on("Post", func() error { return f.Store.Post(ctx, posts) })
-}
-
-// Outbox calls On with "Outbox".
-func (f *Faulty) Outbox(ctx context.Context, sink string, after int64, limit int) ([]authority.Posted, error) {
-	return faulty(f, "Outbox", func() ([]authority.Posted, error) { return f.Store.Outbox(ctx, sink, after, limit) })
-}
-
-// Delivered calls On with "Delivered".
-func (f *Faulty) Delivered(ctx context.Context, sink string, seqs []int64) error {
-	return f.on("Delivered", func() error { return f.Store.Delivered(ctx, sink, seqs) })
-}
-
-// Prune calls On with "Prune".
-func (f *Faulty) Prune(ctx context.Context, p authority.Prune) (authority.Pruned, error) {
-	return faulty(f, "Prune", func() (authority.Pruned, error) { return f.Store.Prune(ctx, p) })
-}
-
-func faulty[T any](f *Faulty, op string, call func() (T, error)) (T, error) {
-	var out, zero T
-	err := f.on(op, func() (err error) {
-		out, err = call()
-		return err
-	})
-	if err != nil {
-		return zero, err
-	}
-	return out, nil
+// Ending calls On with "Ending".
+func (f *Faulty) Ending(ctx context.Context, from, until time.Time, cursor string, limit int) (*authority.Page, error) {
+	return faulty(f, "Ending", func() (*authority.Page, error) { return f.Store.Ending(ctx, from, until, cursor, limit) })
 }

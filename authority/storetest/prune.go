@@ -55,7 +55,7 @@ func pruneCertificates(t *testing.T, s authority.Store) {
 		r.NotAfter = r.NotAfter.AddDate(-1, 0, 0)
 		require.NoError(t, s.Reserve(ctx, r, provisioner.Spend{}))
 	}
-	require.NoError(t, s.Abandon(ctx, serial(21), false, nil))
+	require.NoError(t, s.Abandon(ctx, serial(21), false, issuedAt, nil))
 
 	got, err := s.Prune(ctx, authority.Prune{Now: time.Unix(0, 0)})
 	require.NoError(t, err)

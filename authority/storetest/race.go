@@ -78,7 +78,7 @@ func raceCommit(t *testing.T, s authority.Store) {
 				}
 				return err
 			}
-			err := s.Abandon(ctx, r.Serial, true, posts(fmt.Sprint(round), fmt.Sprint("sink", round)))
+			err := s.Abandon(ctx, r.Serial, true, issuedAt, posts(fmt.Sprint(round), fmt.Sprint("sink", round)))
 			if err == nil {
 				dropped.Add(1)
 			}

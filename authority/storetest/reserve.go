@@ -49,7 +49,7 @@ func reserveExists(t *testing.T, s authority.Store) {
 	issue(t, s, 4)
 	require.ErrorIs(t, s.Reserve(ctx, Record(4), provisioner.Spend{}), authority.ErrExists)
 	reserve(t, s, 5)
-	require.NoError(t, s.Abandon(ctx, serial(5), true, nil))
+	require.NoError(t, s.Abandon(ctx, serial(5), true, issuedAt, nil))
 	require.ErrorIs(t, s.Reserve(ctx, Record(5), provisioner.Spend{}), authority.ErrExists)
 }
 
@@ -115,7 +115,7 @@ func commitWrongState(t *testing.T, s authority.Store) {
 	require.ErrorIs(t, s.Commit(ctx, "01F", der, issuedAt, nil), authority.ErrNotFound)
 	reserve(t, s, 1)
 	require.Error(t, s.Commit(ctx, serial(1), nil, issuedAt, nil), "committed nothing")
-	require.NoError(t, s.Abandon(ctx, serial(1), false, nil))
+	require.NoError(t, s.Abandon(ctx, serial(1), false, issuedAt, nil))
 	require.ErrorIs(t, s.Commit(ctx, serial(1), der, issuedAt, posts("1", "sink")), authority.ErrState)
 	require.Equal(t, authority.Abandoned, get(t, s, serial(1)).Status)
 	require.Nil(t, get(t, s, serial(1)).DER)
@@ -151,7 +151,7 @@ func commitAnyBytes(t *testing.T, s authority.Store) {
 func abandonKeeps(t *testing.T, s authority.Store) {
 	ctx := context.Background()
 	r := reserve(t, s, 1)
-	require.NoError(t, s.Abandon(ctx, r.Serial, false, posts("1", "sink")))
+	require.NoError(t, s.Abandon(ctx, r.Serial, false, issuedAt, posts("1", "sink")))
 	r.Status = authority.Abandoned
 	require.Equal(t, r, get(t, s, r.Serial))
 	require.ErrorIs(t, s.Reserve(ctx, Record(2), Spend("token-1")), authority.ErrSpent)
@@ -162,23 +162,23 @@ func abandonReleases(t *testing.T, s authority.Store) {
 	ctx := context.Background()
 	reserve(t, s, 1)
 	reserve(t, s, 2)
-	require.NoError(t, s.Abandon(ctx, serial(1), true, posts("1", "sink")))
+	require.NoError(t, s.Abandon(ctx, serial(1), true, issuedAt, posts("1", "sink")))
 	require.NoError(t, s.Reserve(ctx, Record(3), Spend("token-1")))
 	require.ErrorIs(t, s.Reserve(ctx, Record(4), Spend("token-1")), authority.ErrSpent, "released twice")
 	require.ErrorIs(t, s.Reserve(ctx, Record(4), Spend("token-2")), authority.ErrSpent, "released somebody else's")
 	require.NoError(t, s.Reserve(ctx, Record(5), provisioner.Spend{}))
-	require.NoError(t, s.Abandon(ctx, serial(5), true, nil), "nothing to release")
+	require.NoError(t, s.Abandon(ctx, serial(5), true, issuedAt, nil), "nothing to release")
 }
 
 func abandonWrongState(t *testing.T, s authority.Store) {
 	ctx := context.Background()
-	require.ErrorIs(t, s.Abandon(ctx, serial(1), true, posts("1", "sink")), authority.ErrNotFound)
+	require.ErrorIs(t, s.Abandon(ctx, serial(1), true, issuedAt, posts("1", "sink")), authority.ErrNotFound)
 	issue(t, s, 1)
-	require.ErrorIs(t, s.Abandon(ctx, serial(1), true, posts("1", "sink")), authority.ErrState)
+	require.ErrorIs(t, s.Abandon(ctx, serial(1), true, issuedAt, posts("1", "sink")), authority.ErrState)
 	require.ErrorIs(t, s.Reserve(ctx, Record(9), Spend("token-1")), authority.ErrSpent)
 	reserve(t, s, 2)
-	require.NoError(t, s.Abandon(ctx, serial(2), false, nil))
-	require.ErrorIs(t, s.Abandon(ctx, serial(2), true, posts("1", "sink")), authority.ErrState)
+	require.NoError(t, s.Abandon(ctx, serial(2), false, issuedAt, nil))
+	require.ErrorIs(t, s.Abandon(ctx, serial(2), true, issuedAt, posts("1", "sink")), authority.ErrState)
 	require.ErrorIs(t, s.Reserve(ctx, Record(9), Spend("token-2")), authority.ErrSpent, "released after the fact")
 	require.Empty(t, outbox(t, s, "sink"))
 }
@@ -189,9 +189,9 @@ func reconcileOld(t *testing.T, s authority.Store) {
 		reserve(t, s, n)
 	}
 	issue(t, s, 10)
-	require.NoError(t, s.Abandon(ctx, serial(0), true, nil))
+	require.NoError(t, s.Abandon(ctx, serial(0), true, issuedAt, nil))
 	require.NoError(t, s.Commit(ctx, serial(1), Certificate(Record(1).TBS), issuedAt, nil))
-	got, err := s.Reconcile(ctx, Record(4).ReservedAt, 10, func(r *authority.Record) []authority.Post {
+	got, err := s.Reconcile(ctx, Record(4).ReservedAt, issuedAt, 10, func(r *authority.Record) []authority.Post {
 		return posts(string(r.Serial), "sink")
 	})
 	require.NoError(t, err)
@@ -207,10 +207,10 @@ func reconcileOld(t *testing.T, s authority.Store) {
 	require.ErrorIs(t, s.Reserve(ctx, Record(20), Spend("token-2")), authority.ErrSpent, "Reconcile released")
 	require.ErrorIs(t, s.Commit(ctx, serial(2), Certificate(Record(2).TBS), issuedAt, nil), authority.ErrState)
 
-	got, err = s.Reconcile(ctx, Record(4).ReservedAt, 10, nil)
+	got, err = s.Reconcile(ctx, Record(4).ReservedAt, issuedAt, 10, nil)
 	require.NoError(t, err)
 	require.Empty(t, got)
-	got, err = s.Reconcile(ctx, Record(4).ReservedAt.Add(time.Microsecond), 10, nil)
+	got, err = s.Reconcile(ctx, Record(4).ReservedAt.Add(time.Microsecond), issuedAt, 10, nil)
 	require.NoError(t, err)
 	require.Len(t, got, 1)
 }
@@ -221,7 +221,7 @@ func reconcileSlices(t *testing.T, s authority.Store) {
 	}
 	var all []authority.Serial
 	for i := 0; ; i++ {
-		got, err := s.Reconcile(context.Background(), Record(100).ReservedAt, 10, nil)
+		got, err := s.Reconcile(context.Background(), Record(100).ReservedAt, issuedAt, 10, nil)
 		require.NoError(t, err)
 		require.LessOrEqual(t, len(got), 10)
 		if len(got) == 0 {

@@ -76,7 +76,7 @@ func revokeStatuses(t *testing.T, s authority.Store) {
 	require.NotNil(t, get(t, s, serial(1)).Revocation, "a commit undid the revocation")
 
 	reserve(t, s, 2)
-	require.NoError(t, s.Abandon(ctx, serial(2), false, nil))
+	require.NoError(t, s.Abandon(ctx, serial(2), false, issuedAt, nil))
 	require.NoError(t, s.Revoke(ctx, revocation(2), nil, provisioner.Spend{}, nil))
 	require.Equal(t, authority.Abandoned, get(t, s, serial(2)).Status)
 	require.Equal(t, revocation(2), get(t, s, serial(2)).Revocation)

@@ -13,6 +13,7 @@ type kind int
 const (
 	library kind = iota // all of them
 	kit                 // a conformance suite or fixture: may also import testing, and fail a test
+	rig                 // a kit that runs other programs for tests: owns processes, too
 	program             // a main package: owns the process, so it may exit, read the environment and log
 	checks              // has nothing but tests
 )
@@ -44,25 +45,35 @@ var rooms = map[string]room{
 	"inventory":               {},
 	"inventory/inventorytest": {ours: []string{"inventory"}, others: []string{testifyRequire, testifyAssert, rapid}, kind: kit},
 
+	"template": {},
 	// The only one that knows step's template engine.
-	"template": {others: []string{"go.step.sm/crypto/x509util", "github.com/Masterminds/sprig/v3"}},
+	"template/step": {ours: []string{"template"}, others: []string{"go.step.sm/crypto/x509util", "github.com/Masterminds/sprig/v3"}},
 
 	"kms":         {},
 	"kms/softkms": {ours: []string{"kms"}, others: []string{"go.step.sm/crypto/pemutil", "go.step.sm/crypto/keyutil", "golang.org/x/crypto/ssh"}},
 	"kms/kmstest": {ours: []string{"kms"}, others: []string{testifyRequire, testifyAssert}, kind: kit},
 
-	"event":           {},
-	"event/eventtest": {ours: []string{"event"}, others: []string{testifyRequire, testifyAssert}, kind: kit},
+	"event":            {},
+	"event/natssink":   {ours: []string{"event"}, others: []string{"github.com/nats-io/nats.go/jetstream", "github.com/nats-io/nats.go"}},
+	"event/syslogsink": {ours: []string{"event"}, others: []string{"github.com/leodido/go-syslog/v4/..."}},
+	"event/webhook":    {ours: []string{"event"}, others: []string{"github.com/standard-webhooks/standard-webhooks/libraries/go"}},
+	"event/eventtest":  {ours: []string{"event"}, others: []string{testifyRequire, testifyAssert}, kind: kit},
 
 	"authority": {
 		ours:   []string{"provisioner", "inventory", "template", "kms", "event", "authority/policy", "internal/x509lint", "internal/jws"},
 		others: []string{asn1, errgroup},
 	},
-	"authority/policy":     {},
-	"authority/httpapi":    {ours: []string{"authority", "provisioner"}},
-	"authority/sqlite":     {ours: []string{"authority", "event", "provisioner", "internal/sqlstore"}, others: []string{goose, "modernc.org/sqlite/..."}},
-	"authority/stepconfig": {ours: []string{"authority", "authority/policy", "authority/sqlite", "inventory", "kms", "kms/softkms", "provisioner", "provisioner/jwk", "provisioner/x5c", "template", "internal/ceremony"}, others: []string{jose}},
-	"authority/storetest":  {ours: []string{"authority", "event", "provisioner"}, others: []string{testifyRequire, testifyAssert, rapid}, kind: kit},
+	"authority/policy":      {},
+	"authority/crl":         {ours: []string{"authority", "kms"}, others: []string{asn1}},
+	"authority/crl/crltest": {ours: []string{"authority"}, kind: kit},
+	"authority/export":      {ours: []string{"authority", "provisioner"}},
+	"authority/ocsp":        {ours: []string{"authority"}, others: []string{asn1}},
+	"authority/otelhook":    {ours: []string{"authority", "event", "kms", "provisioner"}, others: []string{"go.opentelemetry.io/otel/..."}},
+	"authority/postgres":    {ours: []string{"authority", "event", "provisioner", "internal/sqlstore"}, others: []string{goose, "github.com/jackc/pgx/v5/..."}},
+	"authority/httpapi":     {ours: []string{"authority", "provisioner"}},
+	"authority/sqlite":      {ours: []string{"authority", "event", "provisioner", "internal/sqlstore"}, others: []string{goose, "modernc.org/sqlite/..."}},
+	"authority/stepconfig":  {ours: []string{"authority", "authority/crl", "authority/policy", "authority/sqlite", "event", "inventory", "kms", "kms/softkms", "provisioner", "provisioner/jwk", "provisioner/x5c", "template", "template/step", "internal/ceremony"}, others: []string{jose}},
+	"authority/storetest":   {ours: []string{"authority", "event", "provisioner"}, others: []string{testifyRequire, testifyAssert, rapid}, kind: kit},
 	"authority/authoritytest": {
 		ours: []string{"..."}, others: []string{jose, testifyRequire}, kind: kit,
 	},
@@ -72,6 +83,7 @@ var rooms = map[string]room{
 	"internal/sqlstore": {ours: []string{"authority", "event", "provisioner"}, others: []string{goose, asn1}},
 	"internal/ceremony": {ours: []string{"authority", "event", "kms", "provisioner", "template"}},
 	"internal/sdnotify": {},
+	"internal/pgtest":   {others: []string{"github.com/jackc/pgx/v5/...", testifyRequire}, kind: rig},
 
 	"internal/archtest": {kind: checks},
 	"internal/docs":     {kind: checks},
@@ -80,7 +92,7 @@ var rooms = map[string]room{
 	"internal/size":     {kind: checks},
 	"internal/bench":    {ours: []string{"..."}, others: []string{jose, errgroup}, kind: program},
 
-	"examples/intermediate": {ours: []string{"..."}, others: []string{errgroup}, kind: program},
+	"examples/intermediate": {ours: []string{"..."}, others: []string{errgroup, "github.com/nats-io/nats.go/..."}, kind: program},
 	"examples/rootca":       {ours: []string{"..."}, kind: program},
 	"examples/embedded":     {ours: []string{"..."}, others: []string{errgroup}, kind: program},
 }
@@ -94,8 +106,8 @@ var forbidden = []string{
 	"github.com/zmap/zlint",
 }
 
-// stores are the packages below a core one that exist to link a driver.
-var stores = []string{"authority/sqlite", "authority/postgres"}
+// leaves are the packages below a core one that exist to link what it must not.
+var leaves = []string{"authority/sqlite", "authority/postgres", "authority/otelhook", "event/natssink"}
 
 // allowed excuses one use of something that library code does not do, with the reason.
 type allowed struct {
@@ -108,4 +120,5 @@ type allowed struct {
 var excuses = []allowed{
 	{"authority/httpapi", "api.rescue", "panic", "net/http's own way to drop a connection, http.ErrAbortHandler, is passed on to it"},
 	{"authority/sqlite", "Open", "go statement", "the store's one writer, which joins transactions into group commits; Close ends it"},
+	{"authority/postgres", "leases.take", "go statement", "watches the connection that holds leases; the last release or Close ends it"},
 }

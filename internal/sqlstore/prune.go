@@ -3,14 +3,21 @@ package sqlstore
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/chancery-ca/chancery/authority"
 )
 
 const (
-	pruneSpent        = "DELETE FROM spent WHERE id IN (SELECT id FROM spent WHERE until < ? ORDER BY until LIMIT ?)"
-	selectEnded       = "SELECT id, subject, more FROM certificates WHERE not_after < ? AND status > 0 ORDER BY not_after LIMIT ?"
+	pruneSpent = "DELETE FROM spent WHERE id IN (SELECT id FROM spent WHERE until < ? ORDER BY until LIMIT ?)"
+	pruneDead  = "DELETE FROM dead_letters WHERE seq IN (SELECT seq FROM dead_letters WHERE buried_at < ? ORDER BY buried_at LIMIT ?)"
+	pruneSink  = "DELETE FROM outbox WHERE seq IN (SELECT seq FROM outbox WHERE sink = ? AND at < ? ORDER BY at LIMIT ?)"
+	nextSink   = "SELECT sink FROM outbox WHERE sink > ? ORDER BY sink LIMIT 1"
+	firstSink  = "SELECT sink FROM outbox ORDER BY sink LIMIT 1"
+
+	selectEnded = `SELECT c.id, c.reserved_at, c.subject, c.key_id, c.entity, c.more FROM certificates c
+		WHERE c.not_after < ? AND c.status > 0 ORDER BY c.not_after LIMIT ? /*lock*/`
 	deleteRevocation  = "DELETE FROM revocations WHERE certificate = ?"
 	deleteCertificate = "DELETE FROM certificates WHERE id = ?"
 )
@@ -19,33 +26,39 @@ const (
 func Prune(tx Tx, p authority.Prune) (authority.Pruned, error) {
 	n, err := tx.Exec(pruneSpent, p.Now.UnixMicro(), int64(p.Limit))
 	out := authority.Pruned{Spent: int(n)}
-	if left := p.Limit - out.Spent; err == nil && left > 0 && !p.Certificates.IsZero() {
+	left := p.Limit - out.Spent
+	if err == nil && left > 0 && !p.Certificates.IsZero() {
 		out.Certificates, err = pruneCertificates(tx, p.Certificates, left)
+		left -= out.Certificates
 	}
-	out.More = out.Spent+out.Certificates >= p.Limit
+	if err == nil && left > 0 && !p.Events.IsZero() {
+		out.Events, err = pruneEvents(tx, p, left)
+		left -= out.Events
+	}
+	out.More = left <= 0
 	return out, err
 }
 
 func pruneCertificates(tx Tx, before time.Time, limit int) (int, error) {
 	type ended struct {
-		id    int64
-		terms []int64
+		id, reservedAt int64
+		terms          []int64
 	}
 	var all []ended
 	err := tx.Query(selectEnded, func(r Row) error {
 		var m more
-		if err := json.Unmarshal(r.blob(2), &m); err != nil {
+		if err := json.Unmarshal(r.blob(5), &m); err != nil {
 			return fmt.Errorf("sqlstore: reading record %d: %w", r.int(0), err)
 		}
-		all = append(all, ended{r.int(0), terms(r.text(1), m.Names)})
+		all = append(all, ended{r.int(0), r.int(1), terms(r.text(2), r.text(3), r.text(4), m.Names)})
 		return nil
-	}, before.UnixMicro(), int64(limit))
+	}, ceilMicro(before), int64(limit))
 	if err != nil {
 		return 0, err
 	}
 	for _, e := range all {
 		for _, t := range e.terms {
-			if _, err := tx.Exec(deleteTerm, t, e.id); err != nil {
+			if _, err := tx.Exec(deleteTerm, t, e.reservedAt, e.id); err != nil {
 				return 0, err
 			}
 		}
@@ -57,4 +70,42 @@ func pruneCertificates(tx Tx, before time.Time, limit int) (int, error) {
 		}
 	}
 	return len(all), nil
+}
+
+// pruneEvents deletes dead letters, and then the events of sinks that nobody has.
+func pruneEvents(tx Tx, p authority.Prune, limit int) (int, error) {
+	before := ceilMicro(p.Events)
+	n, err := tx.Exec(pruneDead, before, int64(limit))
+	if err != nil {
+		return 0, err
+	}
+	total := int(n)
+	all, err := sinks(tx)
+	if err != nil {
+		return total, err
+	}
+	for _, sink := range all {
+		if total >= limit || slices.Contains(p.Sinks, sink) {
+			continue
+		}
+		if n, err = tx.Exec(pruneSink, sink, before, int64(limit-total)); err != nil {
+			return total, err
+		}
+		total += int(n)
+	}
+	return total, nil
+}
+
+// sinks returns those that have events: a step in an index for each, however many events there are.
+func sinks(tx Tx) ([]string, error) {
+	var all []string
+	add := func(r Row) error {
+		all = append(all, r.text(0))
+		return nil
+	}
+	err := tx.Query(firstSink, add)
+	for n := 1; err == nil && n == len(all); n++ {
+		err = tx.Query(nextSink, add, all[n-1])
+	}
+	return all, err
 }

@@ -11,10 +11,8 @@ import (
 
 const (
 	commitReserved = "UPDATE certificates SET status = 1, issued_at = ?, der = ? WHERE serial = ? AND status = 0 AND tbs = ?"
-	selectState    = "SELECT id, status, tbs, der, spend FROM certificates WHERE serial = ?"
-	updateIssued   = "UPDATE certificates SET status = 1, issued_at = ?, der = ? WHERE id = ?"
-	updateAbandon  = "UPDATE certificates SET status = 2 WHERE id = ?"
-	selectReserved = "SELECT " + recordColumns + " WHERE c.status = 0 AND c.reserved_at < ? ORDER BY c.reserved_at, c.id LIMIT ?"
+	selectState    = "SELECT c.id, c.status, c.tbs, c.der FROM certificates c WHERE c.serial = ? /*lock*/"
+	updateIssued   = "UPDATE certificates SET status = 1, issued_at = ?, der = ? WHERE id = ? AND status = 0"
 )
 
 var zeroTime time.Time
@@ -95,97 +93,29 @@ func (c *Commitment) Apply(tx Tx) error {
 	case st.status != reserved:
 		return authority.ErrState
 	}
-	if _, err := tx.Exec(updateIssued, c.at, wholeDER(c.der), st.id); err != nil {
+	n, err := tx.Exec(updateIssued, c.at, wholeDER(c.der), st.id)
+	if err != nil {
 		return err
+	}
+	if n != 1 {
+		return authority.ErrState
 	}
 	return insertPosts(tx, c.posts)
 }
 
 type state struct {
 	id, status int64
-	der, spend []byte
+	der        []byte
 }
 
 func stateOf(tx Tx, serial []byte) (state, error) {
 	var st state
 	err := tx.Query(selectState, func(r Row) error {
-		st = state{id: r.int(0), status: r.int(1), der: joinDER(r.blob(2), r.blob(3)), spend: r.blob(4)}
+		st = state{id: r.int(0), status: r.int(1), der: joinDER(r.blob(2), r.blob(3))}
 		return nil
 	}, serial)
 	if err == nil && st.id == 0 {
 		err = authority.ErrNotFound
 	}
 	return st, err
-}
-
-// Abandon does what Store.Abandon says.
-func Abandon(s authority.Serial, release bool, posts []authority.Post) (func(Tx) error, error) {
-	serial, err := serialBytes(s)
-	if err != nil {
-		return nil, authority.ErrNotFound
-	}
-	p, err := newPostings(posts)
-	if err != nil {
-		return nil, err
-	}
-	return func(tx Tx) error {
-		st, err := stateOf(tx, serial)
-		if err != nil {
-			return err
-		}
-		if st.status != reserved {
-			return authority.ErrState
-		}
-		if release {
-			if err := (spent{id: st.spend}).undo(tx); err != nil {
-				return err
-			}
-		}
-		if _, err := tx.Exec(updateAbandon, st.id); err != nil {
-			return err
-		}
-		return insertPosts(tx, p)
-	}, nil
-}
-
-// Reconcile does what Store.Reconcile says.
-func Reconcile(tx Tx, before time.Time, limit int, posts func(*authority.Record) []authority.Post) ([]*authority.Record, error) {
-	var out []*authority.Record
-	var ids []int64
-	err := tx.Query(selectReserved, func(r Row) error {
-		rec, err := readRecord(r)
-		if err != nil {
-			return err
-		}
-		rec.Status = authority.Abandoned
-		out, ids = append(out, rec), append(ids, r.int(0))
-		return nil
-	}, before.UnixMicro(), int64(Limit(limit)))
-	if err != nil {
-		return nil, err
-	}
-	for i, rec := range out {
-		if _, err := tx.Exec(updateAbandon, ids[i]); err != nil {
-			return nil, err
-		}
-		if posts == nil {
-			continue
-		}
-		p, err := newPostings(posts(clone(rec)))
-		if err != nil {
-			return nil, err
-		}
-		if err := insertPosts(tx, p); err != nil {
-			return nil, err
-		}
-	}
-	return out, nil
-}
-
-// Limit applies the default and the ceiling that all lists share.
-func Limit(n int) int {
-	if n <= 0 {
-		return 100
-	}
-	return min(n, 1000)
 }

@@ -2,16 +2,21 @@ package sqlstore
 
 import (
 	"errors"
+	"time"
 
 	"github.com/chancery-ca/chancery/authority"
 	"github.com/chancery-ca/chancery/provisioner"
 )
 
-const (
-	selectRevoked    = "SELECT c.id, v.certificate FROM certificates c LEFT JOIN revocations v ON v.certificate = c.id WHERE c.serial = ?"
-	insertRevocation = `INSERT INTO revocations (certificate, reason_code, reason, revoked_at, provisioner, revoked_by)
-		VALUES (?, ?, ?, ?, ?, ?)`
-)
+// revocation is a Store.Revoke, encoded.
+type revocation struct {
+	serial []byte
+	entry  entry
+	hold   bool
+	known  *row // or nil
+	spent  spent
+	posts  []posting
+}
 
 // Revoke does what Store.Revoke says.
 func Revoke(v *authority.Revocation, known *authority.Record, spend provisioner.Spend, posts []authority.Post) (func(Tx) error, error) {
@@ -22,7 +27,9 @@ func Revoke(v *authority.Revocation, known *authority.Record, spend provisioner.
 		}
 		return nil, authority.ErrNotFound
 	}
-	var k *row
+	n := &revocation{serial: serial, hold: v.Hold(), spent: newSpent(spend), entry: entry{
+		kind: revoked, reasonCode: int64(v.ReasonCode), reason: v.Reason, at: v.RevokedAt.UnixMicro(), provisioner: v.Provisioner, by: v.By,
+	}}
 	if known != nil {
 		if known.Serial != v.Serial {
 			return nil, errors.New("sqlstore: revoking one serial with the record of another")
@@ -31,48 +38,104 @@ func Revoke(v *authority.Revocation, known *authority.Record, spend provisioner.
 		if len(known.DER) > 0 {
 			kept = wholeDER(known.DER)
 		}
-		if k, err = newRow(known, issued, nil, kept); err != nil {
+		if n.known, err = newRow(known, issued, nil, kept); err != nil {
 			return nil, err
 		}
+	}
+	if n.posts, err = newPostings(posts); err != nil {
+		return nil, err
+	}
+	return n.apply, nil
+}
+
+func (n *revocation) apply(tx Tx) error {
+	c, err := n.find(tx)
+	if err == authority.ErrNotFound && n.known != nil {
+		return n.adopt(tx)
+	}
+	if err != nil {
+		return err
+	}
+	if err := n.spent.insert(tx); err != nil {
+		return err
+	}
+	return n.put(tx, &c)
+}
+
+// find locks the certificate, and looks whether it can be revoked.
+func (n *revocation) find(tx Tx) (certificate, error) {
+	n.entry.abandonedAt = nil // apply may run again
+	c, err := lockCertificate(tx, n.serial)
+	if err != nil {
+		return c, err
+	}
+	old, err := entryOf(tx, c.id)
+	switch {
+	case err != nil:
+		return c, err
+	case old == nil:
+		return c, nil
+	case old.kind == revoked && (n.hold || old.reasonCode != authority.ReasonCertificateHold):
+		return c, authority.ErrRevoked
+	}
+	n.entry.abandonedAt = old.abandonedAt
+	return c, nil
+}
+
+// adopt revokes a certificate that has no record yet.
+func (n *revocation) adopt(tx Tx) error {
+	if err := n.spent.insert(tx); err != nil {
+		return err
+	}
+	id, ok, err := n.known.insert(tx)
+	if err != nil {
+		return err
+	}
+	c := n.known.certificate
+	c.id = id
+	if !ok { // another node was faster, and by now its record can be seen
+		if c, err = n.find(tx); err != nil {
+			if undo := n.spent.undo(tx); undo != nil {
+				return undo
+			}
+			return err
+		}
+	}
+	return n.put(tx, &c)
+}
+
+func (n *revocation) put(tx Tx, c *certificate) error {
+	if err := n.entry.put(tx, c); err != nil {
+		return err
+	}
+	return insertPosts(tx, n.posts)
+}
+
+// Release does what Store.Release says.
+func Release(s authority.Serial, at time.Time, posts []authority.Post) (func(Tx) error, error) {
+	serial, err := serialBytes(s)
+	if err != nil {
+		return nil, authority.ErrNotFound
 	}
 	p, err := newPostings(posts)
 	if err != nil {
 		return nil, err
 	}
-	s, c := newSpent(spend), *v
-	return func(tx Tx) error { return revoke(tx, serial, &c, k, s, p) }, nil
-}
-
-func revoke(tx Tx, serial []byte, v *authority.Revocation, known *row, s spent, posts []posting) error {
-	var id int64
-	revoked := false
-	err := tx.Query(selectRevoked, func(r Row) error {
-		id, revoked = r.int(0), r[1] != nil
-		return nil
-	}, serial)
-	switch {
-	case err != nil:
-		return err
-	case id == 0 && known == nil:
-		return authority.ErrNotFound
-	case revoked:
-		return authority.ErrRevoked
-	}
-	if err := s.insert(tx); err != nil {
-		return err
-	}
-	if id == 0 {
-		var ok bool
-		if id, ok, err = known.insert(tx); err != nil {
+	return func(tx Tx) error {
+		c, err := lockCertificate(tx, serial)
+		if err != nil {
 			return err
 		}
-		if !ok { // another node was faster
-			return errors.New("sqlstore: the record appeared during its revocation")
+		old, err := entryOf(tx, c.id)
+		if err != nil {
+			return err
 		}
-	}
-	_, err = tx.Exec(insertRevocation, id, int64(v.ReasonCode), v.Reason, v.RevokedAt.UnixMicro(), v.Provisioner, v.By)
-	if err != nil {
-		return err
-	}
-	return insertPosts(tx, posts)
+		if old == nil || old.kind != revoked || old.reasonCode != authority.ReasonCertificateHold {
+			return authority.ErrState
+		}
+		if err := old.release(at.UnixMicro()).put(tx, &c); err != nil {
+			return err
+		}
+		return insertPosts(tx, p)
+	}, nil
 }

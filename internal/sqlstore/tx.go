@@ -1,18 +1,17 @@
 package sqlstore
 
 import (
-	"crypto/sha256"
-	"encoding/binary"
-	"encoding/hex"
-	"errors"
 	"time"
 
 	"github.com/chancery-ca/chancery/authority"
-	"github.com/chancery-ca/chancery/provisioner"
 )
 
 // A Tx is what statements run on: an open transaction, or a connection that only reads. Statements are
 // constants of this package with ? for each argument; arguments are int64, string, []byte or nil.
+//
+// A SELECT that ends in the comment /*lock*/ reads rows of its table c that the transaction goes on to
+// change, or that guard others it changes. A database that lets several write at a time locks them: FOR
+// UPDATE OF c. Each statement must see what was committed before it began (read committed).
 type Tx interface {
 	// Exec returns how many rows it changed.
 	Exec(query string, args ...any) (int64, error)
@@ -22,6 +21,20 @@ type Tx interface {
 
 	// Query calls row for each row. The Row is valid during the call; the []byte in it stay so.
 	Query(query string, row func(Row) error, args ...any) error
+
+	// NextSeq returns the first of n new numbers, one after the other, for rows of the outbox. None is
+	// given twice, also not after its row was deleted.
+	NextSeq(n int) (int64, error)
+
+	// Seqs returns a number above all numbers whose rows may be read: rows that are still to be
+	// committed have that one or a higher one.
+	Seqs() (int64, error)
+
+	// NextRevision returns a new number, never given before, for a change that this transaction makes.
+	NextRevision() (int64, error)
+
+	// Revision returns what Store.Revision does.
+	Revision() (int64, error)
 }
 
 // Row is a row of a result: int64, string, []byte or nil each.
@@ -63,84 +76,3 @@ func IsDomain(err error) bool {
 	}
 	return false
 }
-
-const (
-	insertSpent = "INSERT INTO spent (id, until) VALUES (?, ?) ON CONFLICT DO NOTHING"
-	deleteSpent = "DELETE FROM spent WHERE id = ?"
-)
-
-// forever is the until of credentials that have none.
-const forever = int64(1)<<62 - 1
-
-type spent struct {
-	id    []byte // nil: nothing is spent
-	until int64
-}
-
-func newSpent(s provisioner.Spend) spent {
-	if s.IsZero() {
-		return spent{}
-	}
-	d := sha256.Sum256([]byte(s.ID))
-	until := forever
-	if !s.Until.IsZero() {
-		until = s.Until.UnixMicro()
-	}
-	return spent{id: d[:20], until: until}
-}
-
-func (s spent) insert(tx Tx) error {
-	if s.id == nil {
-		return nil
-	}
-	n, err := tx.Exec(insertSpent, s.id, s.until)
-	if err == nil && n == 0 {
-		err = authority.ErrSpent
-	}
-	return err
-}
-
-func (s spent) undo(tx Tx) error {
-	if s.id == nil {
-		return nil
-	}
-	_, err := tx.Exec(deleteSpent, s.id)
-	return err
-}
-
-// term is the digest by which exact searches find s. Rows that share it by chance are filtered by value.
-func term(s string) int64 {
-	d := sha256.Sum256([]byte(s))
-	return int64(binary.BigEndian.Uint64(d[:8]) >> 1)
-}
-
-// serialBytes returns a serial as the database keeps it.
-func serialBytes(s authority.Serial) ([]byte, error) {
-	if len(s) == 0 || len(s) > 40 || s[0] == '0' {
-		return nil, errSerial
-	}
-	b := make([]byte, (len(s)+1)/2)
-	for i := range len(s) {
-		c := s[len(s)-1-i]
-		switch {
-		case '0' <= c && c <= '9':
-			c -= '0'
-		case 'a' <= c && c <= 'f':
-			c -= 'a' - 10
-		default:
-			return nil, errSerial
-		}
-		b[len(b)-1-i/2] |= c << (4 * (i % 2))
-	}
-	return b, nil
-}
-
-func serialOf(b []byte) authority.Serial {
-	s := hex.EncodeToString(b)
-	if len(s) > 0 && s[0] == '0' {
-		s = s[1:]
-	}
-	return authority.Serial(s)
-}
-
-var errSerial = errors.New("sqlstore: the record's serial is not one")

@@ -1,0 +1,143 @@
+package authority_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/chancery-ca/chancery/authority"
+	"github.com/chancery-ca/chancery/authority/authoritytest"
+	"github.com/chancery-ca/chancery/event"
+	"github.com/chancery-ca/chancery/event/eventtest"
+)
+
+func TestMandatorySinkHoldsIssuance(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var audit eventtest.Recorder
+		down := errors.New("down")
+		var fails error
+		ca := authoritytest.New(t, func(c *authority.Config) {
+			c.Outbox = []authority.Delivery{{Name: "audit", HoldAfter: time.Minute, Sink: event.SinkFunc(func(ctx context.Context, e event.Event) error {
+				if fails != nil {
+					return fails
+				}
+				return audit.Publish(ctx, e)
+			})}}
+		})
+		stop := background(t, ca.Authority)
+		defer stop()
+		leaf := ca.Leaf("a.internal").Leaf
+		time.Sleep(time.Hour)
+		ca.Leaf("b.internal")
+		fails = down
+		ca.Leaf("c.internal")
+		time.Sleep(59 * time.Second)
+		ca.Leaf("d.internal")
+		time.Sleep(5 * time.Second)
+		_, err := ca.Try(signRequest(t, ca, "e.internal"))
+		requireRefused(t, err, authority.Unavailable, "sink-behind")
+		_, err = ca.Try(renewal(leaf))
+		requireRefused(t, err, authority.Unavailable, "sink-behind")
+		// Ending a certificate is never held back.
+		_, err = ca.Authority.Revoke(context.Background(), &authority.RevokeRequest{Serial: authority.SerialOf(leaf.SerialNumber), Local: true})
+		require.NoError(t, err)
+
+		fails = nil
+		time.Sleep(3 * time.Minute)
+		ca.Leaf("e.internal")
+		time.Sleep(time.Minute)
+		require.Len(t, audit.OfType(event.CertificateIssued), 5)
+		ca.Check()
+	})
+}
+
+func TestOneNodeDelivers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var sink eventtest.Recorder
+		store := authority.NewMemory()
+		node := func() *authoritytest.CA {
+			return authoritytest.New(t, func(c *authority.Config) {
+				c.Store, c.Outbox = store, []authority.Delivery{{Name: "queue", Sink: &sink}}
+			})
+		}
+		a, b := node(), node()
+		stopA, stopB := background(t, a.Authority), background(t, b.Authority)
+		for range 20 {
+			a.Leaf("a.internal")
+			b.Leaf("b.internal")
+		}
+		time.Sleep(time.Minute)
+		require.Len(t, sink.Events(), 40, "each once")
+		stopA()
+		b.Leaf("b.internal")
+		time.Sleep(10 * time.Second)
+		require.Len(t, sink.Events(), 41, "the other one has taken over")
+		stopB()
+	})
+}
+
+func TestDeadLetters(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var sink eventtest.Recorder
+		poison := true
+		ca := authoritytest.New(t, func(c *authority.Config) {
+			c.Outbox = []authority.Delivery{{Name: "queue", GiveUp: time.Hour, Sink: event.SinkFunc(func(ctx context.Context, e event.Event) error {
+				if d, ok := e.Data.(event.Certificate); ok && poison && d.Names[0] == "poison.internal" {
+					return event.Permanent(errors.New("cannot be read"))
+				}
+				return sink.Publish(ctx, e)
+			})}}
+		})
+		stop := background(t, ca.Authority)
+		defer stop()
+		ca.Leaf("a.internal")
+		ca.Leaf("poison.internal")
+		ca.Leaf("b.internal")
+		time.Sleep(time.Minute)
+		require.Len(t, sink.Events(), 2)
+		ctx := context.Background()
+		dead, err := ca.Authority.DeadLetters(ctx, "queue", 0, 0)
+		require.NoError(t, err)
+		require.Len(t, dead, 1)
+		require.Contains(t, dead[0].Reason, "cannot be read")
+		lag, err := ca.Authority.Lag(ctx, "queue")
+		require.NoError(t, err)
+		require.Zero(t, lag, "a dead letter holds nothing up")
+
+		poison = false
+		require.NoError(t, ca.Authority.Replay(ctx, "queue", []int64{dead[0].Seq}))
+		time.Sleep(time.Minute)
+		require.Len(t, sink.Events(), 3)
+		dead, err = ca.Authority.DeadLetters(ctx, "queue", 0, 0)
+		require.NoError(t, err)
+		require.Empty(t, dead)
+	})
+}
+
+func TestEventsOfRemovedSinksEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fail := event.SinkFunc(func(context.Context, event.Event) error { return errors.New("down") })
+		store := authority.NewMemory()
+		ca := authoritytest.New(t, func(c *authority.Config) { c.Store, c.Outbox = store, []authority.Delivery{{Name: "gone", Sink: fail}} })
+		stop := background(t, ca.Authority)
+		ca.Leaf("a.internal")
+		time.Sleep(60 * 24 * time.Hour)
+		ctx := context.Background()
+		left, err := store.Outbox(ctx, "gone", 0, 0)
+		require.NoError(t, err)
+		require.Len(t, left, 1, "as long as the sink is there, its events are")
+		stop()
+
+		ca = authoritytest.New(t, func(c *authority.Config) { c.Store = store })
+		stop = background(t, ca.Authority)
+		time.Sleep(time.Minute)
+		left, err = store.Outbox(ctx, "gone", 0, 0)
+		require.NoError(t, err)
+		require.Empty(t, left)
+		stop()
+	})
+}
