@@ -1,9 +1,14 @@
-// Command bench measures what a certificate costs: signing and renewing over HTTPS against the durable
-// SQLite store, with the server in a process of its own, and in the same run the floor, which is the
-// bare cryptography of the same request. Absolute times differ between machines; the ratio is the
-// figure to compare.
+// Command bench measures what a certificate costs: signing and renewing over HTTPS against a durable
+// store, with the server in a process of its own, and in the same run the floor, which is the bare
+// cryptography of the same request. Absolute times differ between machines; the ratio is the figure to
+// compare.
 //
-//	go run ./internal/bench [-n 4000] [-c 32]
+//	go run ./internal/bench [-n 4000] [-c 32] [-postgres postgres://…]
+//
+// With growth, it measures what a store full of certificates costs: start-up, issuing, searching, CRLs and
+// pruning, empty and full.
+//
+//	go run ./internal/bench growth [-rows 10000000] [-postgres postgres://…]
 package main
 
 import (
@@ -22,12 +27,23 @@ func main() {
 	dir := flag.String("server", "", "run as the server in that folder (used by the program itself)")
 	only := flag.String("only", "", "measure just that operation")
 	profile := flag.String("cpuprofile", "", "write the server's CPU profile there")
-	flag.Parse()
+	url := flag.String("postgres", "", "the URL of an empty PostgreSQL database to use instead of SQLite")
+	rows := flag.Int("rows", 10_000_000, "growth: how many certificates")
+	folder := flag.String("dir", "", "growth: the folder for the SQLite file; default a temporary one")
+	args := os.Args[1:]
+	grow := len(args) > 0 && args[0] == "growth"
+	if grow {
+		args = args[1:]
+	}
+	flag.CommandLine.Parse(args)
 	var err error
-	if *dir != "" {
-		err = serve(context.Background(), *dir, *profile)
-	} else {
-		err = measure(*n, *c, *rounds, *only, *profile)
+	switch {
+	case grow:
+		err = growth(context.Background(), *rows, *folder, *url)
+	case *dir != "":
+		err = serve(context.Background(), *dir, *url, *profile)
+	default:
+		err = measure(*n, *c, *rounds, *only, *url, *profile)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -35,13 +51,13 @@ func main() {
 	}
 }
 
-func measure(n, clients, rounds int, only, profile string) error {
+func measure(n, clients, rounds int, only, postgresURL, profile string) error {
 	dir, err := os.MkdirTemp("", "bench")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	s, err := start(dir, profile)
+	s, err := start(dir, postgresURL, profile)
 	if err != nil {
 		return err
 	}

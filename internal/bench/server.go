@@ -29,6 +29,7 @@ import (
 
 	"github.com/chancery-ca/chancery/authority"
 	"github.com/chancery-ca/chancery/authority/httpapi"
+	"github.com/chancery-ca/chancery/authority/postgres"
 	"github.com/chancery-ca/chancery/authority/sqlite"
 	"github.com/chancery-ca/chancery/event"
 	"github.com/chancery-ca/chancery/kms"
@@ -46,9 +47,13 @@ type hello struct {
 // serve is the server's process. It answers each line on its standard input with a line: "cpu" with the
 // CPU time that the process has used, "sign" and "renew" with the floor of that operation, all in
 // nanoseconds.
-func serve(ctx context.Context, dir, profile string) error {
+func serve(ctx context.Context, dir, postgresURL, profile string) error {
 	debug.SetGCPercent(400) // as examples/intermediate does
-	c, key, err := newCA(ctx, dir)
+	store, err := openStore(ctx, dir, postgresURL)
+	if err != nil {
+		return err
+	}
+	c, key, err := newCA(ctx, store)
 	if err != nil {
 		return err
 	}
@@ -107,7 +112,18 @@ func serve(ctx context.Context, dir, profile string) error {
 	return srv.Close()
 }
 
-func newCA(ctx context.Context, dir string) (*authority.Config, jose.JSONWebKey, error) {
+// openStore opens PostgreSQL where there is a URL, and otherwise SQLite in the folder.
+func openStore(ctx context.Context, dir, postgresURL string) (interface {
+	authority.Store
+	io.Closer
+}, error) {
+	if postgresURL != "" {
+		return postgres.Open(ctx, postgresURL, nil)
+	}
+	return sqlite.Open(ctx, filepath.Join(dir, "ca.db"), nil)
+}
+
+func newCA(ctx context.Context, store authority.Store) (*authority.Config, jose.JSONWebKey, error) {
 	var keys [3]*ecdsa.PrivateKey
 	for i := range keys {
 		k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -133,10 +149,6 @@ func newCA(ctx context.Context, dir string) (*authority.Config, jose.JSONWebKey,
 	if err != nil {
 		return nil, none, err
 	}
-	store, err := sqlite.Open(ctx, filepath.Join(dir, "ca.db"), nil)
-	if err != nil {
-		return nil, none, err
-	}
 	return &authority.Config{
 		Roots:        []*x509.Certificate{root},
 		Issuers:      []authority.Issuer{{Name: "bench", Chain: []*x509.Certificate{inter}, Signer: kms.FromCrypto(crypto.Signer(keys[1]))}},
@@ -153,12 +165,12 @@ type server struct {
 	out *bufio.Reader
 }
 
-func start(dir, profile string) (*server, error) {
+func start(dir, postgresURL, profile string) (*server, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	s := &server{cmd: exec.Command(self, "-server", dir, "-cpuprofile", profile)}
+	s := &server{cmd: exec.Command(self, "-server", dir, "-postgres", postgresURL, "-cpuprofile", profile)}
 	s.cmd.Stderr = os.Stderr
 	if s.in, err = s.cmd.StdinPipe(); err != nil {
 		return nil, err

@@ -20,6 +20,7 @@ type load struct {
 	url   string
 	roots *x509.CertPool
 	key   *ecdsa.PrivateKey // of every certificate
+	busy  bool              // 503 is no answer, and the clients go on after it
 	*ledger
 
 	ctx   context.Context // ends the load; what was sent is waited for
@@ -57,6 +58,11 @@ func (l *load) answered(what string, a *answer, err error, want int) bool {
 		l.tear()
 		return false
 	}
+	if a.status == http.StatusServiceUnavailable && l.busy {
+		l.tear()
+		time.Sleep(20 * time.Millisecond)
+		return false
+	}
 	if a.status != want {
 		l.t.Errorf("%s: status %d", what, a.status)
 		return false
@@ -76,8 +82,11 @@ func (l *load) signAlong(h2 bool) {
 		a, err := c.sign(l.t.Context(), u.token, u.csr)
 		ok := l.answered("sign", a, err, http.StatusCreated)
 		l.used(u, ok)
-		if !ok {
+		if l.over(ok) {
 			return
+		}
+		if !ok {
+			continue
 		}
 		l.got(a, l.key)
 		l.once.Do(func() { close(l.first) })
@@ -103,10 +112,13 @@ func (l *load) renewAlong(rekey bool) {
 		} else {
 			a, err = c.renew(l.t.Context())
 		}
-		if !l.answered("renew", a, err, http.StatusCreated) {
+		ok := l.answered("renew", a, err, http.StatusCreated)
+		if l.over(ok) {
 			return
 		}
-		l.got(a, l.key)
+		if ok {
+			l.got(a, l.key)
+		}
 	}
 }
 
@@ -129,12 +141,19 @@ func (l *load) revokeAlong(byHolder bool) {
 		}
 		l.revoking(own)
 		a, err := c.revoke(l.t.Context(), own.Leaf, token)
-		if !l.answered("revoke", a, err, http.StatusOK) {
+		ok = l.answered("revoke", a, err, http.StatusOK)
+		if l.over(ok) {
 			return
 		}
-		l.revocation(own)
+		if ok {
+			l.revocation(own)
+		}
 	}
 }
+
+// over reports whether a client ends after an answer: its server is taken to be gone, unless it may just
+// be busy.
+func (l *load) over(ok bool) bool { return !ok && !l.busy }
 
 // waitForOne returns a certificate to work with.
 func (l *load) waitForOne() (tls.Certificate, bool) {

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/chancery-ca/chancery/internal/pgtest"
 )
 
 // The test binary is also the other processes of these tests: this variable says which one.
@@ -19,10 +21,10 @@ const (
 )
 
 func TestMain(m *testing.M) {
-	modes := map[string]func(args []string) error{"serve": serve, "crowd": crowd}
+	modes := map[string]func(args []string) error{"serve": serve, "crowd": crowd, "node": node}
 	mode := os.Getenv(childMode)
 	if mode == "" {
-		os.Exit(m.Run())
+		os.Exit(pgtest.Run(m))
 	}
 	if err := modes[mode](strings.Split(os.Getenv(childArgs), "\n")); err != nil {
 		fmt.Println("failed:", err)

@@ -71,6 +71,11 @@ func serve(args []string) error {
 	if err != nil {
 		return err
 	}
+	return errors.Join(run(ctx, dir, k, store, nil), store.Close())
+}
+
+// run is an authority over HTTP, and what else goes on beside it, until the standard input ends.
+func run(ctx context.Context, dir string, k *keys, store authority.Store, beside func(context.Context, *authority.Authority) error) error {
 	sink, err := openAudit(dir)
 	if err != nil {
 		return err
@@ -79,7 +84,9 @@ func serve(args []string) error {
 	if err != nil {
 		return err
 	}
-	c.Logger = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))
+	if beside == nil { // nodes of a database that is restarted have nothing else to say
+		c.Logger = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))
+	}
 	a, err := authority.New(c)
 	if err != nil {
 		return err
@@ -89,8 +96,12 @@ func serve(args []string) error {
 		return err
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	ran := make(chan error, 1)
+	ran := make(chan error, 2)
 	go func() { ran <- a.Run(ctx) }()
+	if beside == nil {
+		beside = func(context.Context, *authority.Authority) error { return nil }
+	}
+	go func() { ran <- beside(ctx, a) }()
 	fmt.Println(s.url)
 	io.Copy(io.Discard, os.Stdin)
 	down, end := context.WithTimeout(context.Background(), 10*time.Second)
@@ -98,5 +109,6 @@ func serve(args []string) error {
 	err = s.Shutdown(down)
 	cancel()
 	<-ran
-	return errors.Join(err, a.Close(), store.Close())
+	<-ran
+	return errors.Join(err, a.Close())
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -28,11 +29,20 @@ func (d *drama) settle() (records, *told) {
 	path := filepath.Join(d.dir, storeFile)
 	store, err := sqlite.Open(t.Context(), path, nil)
 	require.NoError(t, err)
+	all, events := d.settleOn(store)
+	require.Equal(t, d.replayed, events.spent, "tokens refused, and refusals told because the token was spent")
+	require.NoError(t, store.Close())
+	checkIntegrity(t, path)
+	return all, events
+}
+
+func (d *drama) settleOn(store authority.Store) (records, *told) {
+	t := d.t
 	sink, err := openAudit(d.dir)
 	require.NoError(t, err)
 	defer sink.f.Close()
 	a := d.k.authority(t, store, sink)
-	drain(t, a, store)
+	drainNow(t, a, store)
 
 	all, faults := authoritytest.Verify(t.Context(), a, d.received)
 	require.Empty(t, faults)
@@ -45,9 +55,6 @@ func (d *drama) settle() (records, *told) {
 	}
 	events := readAudit(t, d.dir)
 	events.check(t, all)
-	require.Equal(t, d.replayed, events.spent, "tokens refused, and refusals told because the token was spent")
-	require.NoError(t, store.Close())
-	checkIntegrity(t, path)
 	return all, events
 }
 
@@ -70,7 +77,7 @@ func drain(t *testing.T, a *authority.Authority, store authority.Store) {
 	require.ErrorIs(t, <-ran, context.Canceled)
 }
 
-// drainNow is drain for an authority that has been at work all the time, after its last request.
+// drainNow is drain after the last request, when every reservation that is open is nobody's.
 func drainNow(t *testing.T, a *authority.Authority, store authority.Store) {
 	t.Helper()
 	_, err := a.Reconcile(t.Context(), time.Now())
@@ -110,6 +117,7 @@ func (d *drama) checkTokens(all records) {
 // told is what the audit file says.
 type told struct {
 	issued, abandoned, revoked map[string][]string // by serial, the IDs of its events
+	crls                       map[string][]string // by issuer, shard and number
 	spent                      int                 // refusals of spent tokens
 	distinct, repeated         int
 }
@@ -118,7 +126,7 @@ func readAudit(t *testing.T, dir string) *told {
 	f, err := os.Open(filepath.Join(dir, auditFile))
 	require.NoError(t, err)
 	defer f.Close()
-	a := &told{issued: map[string][]string{}, abandoned: map[string][]string{}, revoked: map[string][]string{}}
+	a := &told{issued: map[string][]string{}, abandoned: map[string][]string{}, revoked: map[string][]string{}, crls: map[string][]string{}}
 	seen := map[string]bool{}
 	for in := bufio.NewScanner(f); in.Scan(); {
 		var e event.Event
@@ -144,6 +152,10 @@ func (a *told) note(t *testing.T, e event.Event) {
 	case event.CertificateRevoked:
 		require.NotEmpty(t, a.issued[e.Subject], "%s was revoked before it was issued", e.Subject)
 		a.revoked[e.Subject] = append(a.revoked[e.Subject], e.ID)
+	case event.CRLPublished:
+		c := e.Data.(event.CRL)
+		number := fmt.Sprintf("%s/%d/%s", c.Issuer, c.Shard, c.Number)
+		a.crls[number] = append(a.crls[number], e.ID)
 	case event.RequestRefused:
 		if r, ok := e.Data.(event.Refusal); ok && r.Code == "spent" {
 			a.spent++
@@ -163,6 +175,9 @@ func (a *told) check(t *testing.T, all records) {
 		one("issued", a.issued[string(s)], r.Status == authority.Issued)
 		one("abandoned", a.abandoned[string(s)], r.Status == authority.Abandoned)
 		one("revoked", a.revoked[string(s)], r.Revocation != nil)
+	}
+	for number, ids := range a.crls {
+		require.Len(t, ids, 1, "CRL number %s", number)
 	}
 	for _, by := range []map[string][]string{a.issued, a.abandoned, a.revoked} {
 		for s := range by {
