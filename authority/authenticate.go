@@ -7,7 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/chancery-ca/chancery/internal/x509lint"
 	"github.com/chancery-ca/chancery/provisioner"
@@ -42,6 +45,9 @@ func (p *passage) authenticate(ctx context.Context) (string, *Error) {
 	if g == nil {
 		return "", refuse(Internal, "", "no-grant", "provisioner %q said neither yes nor no", p.provisioner.Name())
 	}
+	if !isText(g.Subject) {
+		return "", refuse(Denied, "", "subject", "the subject of the credential is not text")
+	}
 	own := *g // the provisioner may hand out the same one again
 	if p.grant = &own; !proof.IsZero() {
 		own.Spend = proof
@@ -56,6 +62,19 @@ func (p *passage) authenticate(ctx context.Context) (string, *Error) {
 		return "", nil
 	}
 	return fmt.Sprintf("provisioner %q, subject %q, profile %q, issuer %q", p.provisioner.Name(), own.Subject, p.profile.Name, p.issuer.Name), nil
+}
+
+// isText reports whether s can be kept by every store and printed into every log.
+func isText(s string) bool { return utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl) }
+
+// asText makes text of what somebody wrote to explain something.
+func asText(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(s, "\uFFFD"))
 }
 
 // judgeOf finds the provisioner that judges a credential for a new certificate.

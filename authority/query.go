@@ -7,7 +7,7 @@ import (
 
 // Query chooses records. Zero fields choose everything; those that are set must all be met.
 //
-// Records come in the order in which they became known to the store. If the query has a range of NotAfter
+// Records come in the order of ReservedAt, those of one moment in the order in which the store got them. If the query has a range of NotAfter
 // and none of the fields that choose exactly (Serial, Subject, Name, KeyID, Entity), they come in the
 // order of their ends instead.
 type Query struct {

@@ -47,8 +47,8 @@ type RevocationStore interface {
 
 	// Changes returns what CRLs list: revocations, and reservations that were abandoned without giving
 	// their credential back, as reason 0 at the moment of their end. With q.Above it returns holds that have ended, too, as
-	// ReasonRemoveFromCRL. It costs what it returns, in an order that is the store's own. Each serial is
-	// returned once at most, as it is now.
+	// ReasonRemoveFromCRL. It costs what it returns, in an order that is the store's own. A serial that is
+	// changed between two pages may come again, as it is by then; the last word is the right one.
 	Changes(ctx context.Context, q ChangeQuery) (*ChangePage, error)
 
 	// PutCRL keeps a CRL in the place of the one of its issuer, shard and kind. Full CRLs and deltas of a

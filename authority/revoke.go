@@ -85,6 +85,7 @@ func checkReason(code int) *Error {
 
 // end writes a revocation that was allowed, and tells of it.
 func (a *Authority) end(ctx context.Context, s *snapshot, v *Revocation, record, missing *Record, spend provisioner.Spend, requestID string, watch Observation) *Error {
+	v.Reason, v.By = asText(v.Reason), asText(v.By)
 	posts := []Post{a.post(s, event.CertificateRevoked, string(v.Serial), revocationData(v, record, requestID))}
 	began := time.Now()
 	err := a.store.Revoke(ctx, v, missing, spend, posts)

@@ -34,3 +34,20 @@ func TestSignAudienceForRevoke(t *testing.T) {
 		ca.Check()
 	}
 }
+
+// What people write, and what tokens say, ends up in stores and logs.
+func TestOnlyTextIsKept(t *testing.T) {
+	ca := authoritytest.New(t)
+	c := ca.Issue(signRequest(t, ca, "a.internal")).Leaf
+	v, err := ca.Authority.Revoke(t.Context(), &authority.RevokeRequest{
+		Serial: authority.SerialOf(c.SerialNumber), Local: true, By: "al\x00ice", Reason: "one\ntwo\xff\x00",
+	})
+	require.NoError(t, err)
+	require.Equal(t, []string{"al ice", "one two\uFFFD "}, []string{v.By, v.Reason})
+
+	r := signRequest(t, ca, "a.internal")
+	r.Token = ca.TokenFor("/1.0/sign", "a\x00b", "a.internal")
+	_, err = ca.Try(r)
+	requireRefused(t, err, authority.Denied, "subject")
+	ca.Check()
+}

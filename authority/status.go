@@ -132,7 +132,10 @@ func (a *Authority) AlgorithmID(issuer string) ([]byte, error) {
 }
 
 func isTime(s *cryptobyte.String) bool {
-	return s.SkipASN1(cbasn1.UTCTime) || s.SkipASN1(cbasn1.GeneralizedTime)
+	if s.PeekASN1Tag(cbasn1.GeneralizedTime) { // from 2050 on
+		return s.SkipASN1(cbasn1.GeneralizedTime)
+	}
+	return s.SkipASN1(cbasn1.UTCTime)
 }
 
 // statusIssuer returns an issuer that may sign revocation data.

@@ -19,8 +19,12 @@ import (
 
 // tbsList returns the TBSCertList of a CRL that crypto/x509 makes.
 func tbsList(t *testing.T, issuer *x509.Certificate, key kms.Signer) []byte {
+	return tbsListAt(t, issuer, key, time.Now())
+}
+
+func tbsListAt(t *testing.T, issuer *x509.Certificate, key kms.Signer, at time.Time) []byte {
 	t.Helper()
-	der, err := x509.CreateRevocationList(rand.Reader, &x509.RevocationList{Number: big.NewInt(1), ThisUpdate: time.Now(), NextUpdate: time.Now().Add(time.Hour)}, issuer, kms.ToCrypto(context.Background(), key))
+	der, err := x509.CreateRevocationList(rand.Reader, &x509.RevocationList{Number: big.NewInt(1), ThisUpdate: at, NextUpdate: at.Add(time.Hour)}, issuer, kms.ToCrypto(context.Background(), key))
 	require.NoError(t, err)
 	l, err := x509.ParseRevocationList(der)
 	require.NoError(t, err)
@@ -49,6 +53,9 @@ func TestSignStatus(t *testing.T) {
 	signature, _, err := ca.Authority.SignOCSP(ctx, "intermediate", response)
 	require.NoError(t, err)
 	require.NoError(t, ca.Intermediate.CheckSignature(x509.ECDSAWithSHA256, response, signature))
+
+	_, err = ca.Authority.SignCRL(ctx, "intermediate", tbsListAt(t, ca.Intermediate, ca.Signer(), time.Date(2061, 1, 1, 0, 0, 0, 0, time.UTC)))
+	require.NoError(t, err, "its times are written in another way")
 
 	for name, tbs := range map[string][]byte{
 		"nothing": nil, "a certificate": leaf.RawTBSCertificate, "text": []byte("text"), "a sequence": {0x30, 0},

@@ -34,7 +34,8 @@ func (ca *CA) Check() {
 
 // Verify reads everything in an authority's store and returns what is wrong with it: a record left
 // half-way, a certificate that is not the one recorded before it was signed or not signed by its issuer,
-// a serial twice, a certificate handed out that the store does not know. It needs reservations to have
+// a serial twice, a certificate handed out that the store does not know, a CRL that would not list exactly
+// what is revoked. It needs reservations to have
 // been reconciled, and nothing to be issued meanwhile.
 func Verify(ctx context.Context, a *authority.Authority, handed []*x509.Certificate) (records map[authority.Serial]*authority.Record, faults []string) {
 	records = map[authority.Serial]*authority.Record{}
@@ -59,6 +60,7 @@ func Verify(ctx context.Context, a *authority.Authority, handed []*x509.Certific
 			break
 		}
 	}
+	faults = append(faults, changeFaults(ctx, a, records)...)
 	for _, c := range handed {
 		r := records[authority.SerialOf(c.SerialNumber)]
 		if r == nil || !bytes.Equal(r.DER, c.Raw) || r.Status != authority.Issued {
@@ -66,6 +68,34 @@ func Verify(ctx context.Context, a *authority.Authority, handed []*x509.Certific
 		}
 	}
 	return records, faults
+}
+
+// changeFaults compares what CRLs will list with the records.
+func changeFaults(ctx context.Context, a *authority.Authority, records map[authority.Serial]*authority.Record) (faults []string) {
+	listed := map[authority.Serial]int{}
+	for _, i := range a.Issuers() {
+		for q := (authority.ChangeQuery{Issuer: i.Name}); ; {
+			page, err := a.Store().Changes(ctx, q)
+			if err != nil {
+				return append(faults, fmt.Sprintf("listing changes: %v", err))
+			}
+			for _, c := range page.Changes {
+				listed[c.Serial]++
+				if r := records[c.Serial]; r == nil || r.Revocation == nil && r.Status != authority.Abandoned {
+					faults = append(faults, fmt.Sprintf("a CRL will list %s, which is not revoked", c.Serial))
+				}
+			}
+			if q.Cursor = page.Next; q.Cursor == "" {
+				break
+			}
+		}
+	}
+	for s, r := range records {
+		if n := listed[s]; n > 1 || n == 0 && r.Revocation != nil {
+			faults = append(faults, fmt.Sprintf("a CRL will list %s %d times", s, n))
+		}
+	}
+	return faults
 }
 
 func recordFault(r *authority.Record, issuers []*x509.Certificate) string {

@@ -59,6 +59,9 @@ func (f *Faulty) Lease(ctx context.Context, name string) (held context.Context, 
 		return err
 	})
 	if err != nil {
+		if release != nil { // whoever cannot be told that he holds something does not
+			release()
+		}
 		return nil, nil, err
 	}
 	return held, release, nil
