@@ -2,7 +2,8 @@
 // the [Sink] that is told of them.
 //
 // A sink that only needs to be told (a log, metrics) is called with [Publish]. One that must not miss an
-// event reads from an outbox through a [Pump], which delivers at least once and in order per subject.
-// [NewSlog], [SinkFunc], [Multi] and [Filter] make sinks; the suite in event/eventtest says what a sink
-// must do.
+// event reads from an [Outbox] through a [Pump], which delivers at least once and in order per subject, and
+// sets aside as a [DeadLetter] what the sink will never accept. [NewSlog], [NewJSONLines], [SinkFunc],
+// [Multi] and [Filter] make sinks, and so do the packages below this one; the suites in event/eventtest say
+// what a sink and an outbox must do.
 package event

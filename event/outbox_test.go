@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -13,57 +14,37 @@ import (
 	"github.com/chancery-ca/chancery/event/eventtest"
 )
 
-// outbox is the queue of one sink, in memory.
+// outbox counts what is read of it.
 type outbox struct {
+	eventtest.Outbox
 	mu       sync.Mutex
-	rows     []event.Posted // by Seq
-	seq      int64
 	read     int // rows handed out
 	pendings int
-	fail     func() error // of Delivered, after it took effect or before
-	lose     bool
 }
 
 func (o *outbox) post(ids ...string) { // "a1" is an event of subject a
-	o.mu.Lock()
-	defer o.mu.Unlock()
 	for _, id := range ids {
-		o.seq++
-		o.rows = append(o.rows, event.Posted{Seq: o.seq, Event: event.Event{ID: id, Type: event.CertificateIssued, Subject: id[:1]}})
+		o.Post(event.Event{ID: id, Type: event.CertificateIssued, Subject: id[:1], Time: time.Now()})
 	}
 }
 
 func (o *outbox) Pending(ctx context.Context, after int64, limit int) ([]event.Posted, error) {
+	rows, err := o.Outbox.Pending(ctx, after, limit)
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	i, _ := slices.BinarySearchFunc(o.rows, after+1, func(p event.Posted, s int64) int { return int(p.Seq - s) })
-	rows := slices.Clone(o.rows[i:min(i+limit, len(o.rows))])
 	o.read += len(rows)
 	o.pendings++
-	return rows, ctx.Err()
+	return rows, err
 }
 
-func (o *outbox) Delivered(_ context.Context, seqs []int64) error {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	var err error
-	if o.fail != nil {
-		err = o.fail()
-	}
-	if err == nil || o.lose {
-		gone := map[int64]bool{}
-		for _, s := range seqs {
-			gone[s] = true
-		}
-		o.rows = slices.DeleteFunc(o.rows, func(p event.Posted) bool { return gone[p.Seq] })
-	}
-	return err
-}
+func (o *outbox) left() int { return len(o.Left()) }
 
-func (o *outbox) left() int {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return len(o.rows)
+// dead returns the IDs of what was buried.
+func (o *outbox) dead() (ids []string) {
+	for _, d := range o.Dead() {
+		ids = append(ids, d.Event.ID)
+	}
+	return ids
 }
 
 // counts returns the rows handed out and the calls of Pending.
@@ -116,4 +97,11 @@ func (f *flaky) triesOf(id string) int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.tries[id]
+}
+
+func TestOutbox(t *testing.T) {
+	eventtest.RunOutbox(t, func(*testing.T) (event.Outbox, func(...event.Event), func() []event.DeadLetter) {
+		o := new(eventtest.Outbox)
+		return o, o.Post, o.Dead
+	})
 }

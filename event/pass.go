@@ -16,6 +16,7 @@ type pass struct {
 	success  bool
 	fails    int // since the last success
 	dueFails int
+	since    int64 // time of the oldest event that is held back, as in Pump.oldest
 }
 
 var errDown = errors.New("event: the sink accepts nothing")
@@ -23,6 +24,7 @@ var errDown = errors.New("event: the sink accepts nothing")
 // pass delivers what can be delivered. An error means that it did not come to the end.
 func (p *Pump) pass(ctx context.Context) error {
 	w := &pass{Pump: p, now: time.Now(), due: map[string]bool{}}
+	w.since = w.oldestHeld()
 	if err := p.ack(ctx); err != nil {
 		return err
 	}
@@ -71,6 +73,7 @@ func (w *pass) finish() error {
 		if !w.success {
 			return errDown
 		}
+		w.oldest.Store(w.oldestHeld())
 		return nil // what is due beside is for the next pass
 	}
 	for s := range w.due { // their events are gone
@@ -79,6 +82,7 @@ func (w *pass) finish() error {
 	if len(w.held) == 0 {
 		w.faults = 0
 	}
+	w.oldest.Store(w.oldestHeld())
 	return nil
 }
 
@@ -112,6 +116,7 @@ func (w *pass) offer(ctx context.Context, e Posted) error {
 	if h != nil && (!w.due[subject] || w.dueFails >= maxFailures/2) {
 		return nil
 	}
+	w.behind(e.Event.Time)
 	err := w.publish(ctx, e.Event)
 	if ctx.Err() != nil && err != nil {
 		return ctx.Err()
@@ -119,32 +124,31 @@ func (w *pass) offer(ctx context.Context, e Posted) error {
 	if err == nil {
 		w.acks = append(w.acks, e.Seq)
 		w.success, w.fails, w.faults = true, 0, 0
-		if h != nil {
-			delete(w.held, subject)
-			delete(w.due, subject)
-			w.freed = true
-		}
+		w.accepts++
+		w.accepted[routeOf(w.Sink, e.Event.Type)] = w.accepts
+		w.free(subject)
 		return nil
 	}
-	if h == nil {
-		if len(w.held) >= maxHeld {
-			return errors.Join(errDown, err)
+	if w.hopeless(h, e, err) {
+		buried := w.Outbox.Bury(ctx, e.Seq, reasonOf(err))
+		if buried == nil {
+			w.log(ctx, slog.LevelError, "event was given up", "event", e.Event.ID, "type", string(e.Event.Type),
+				"subject", subject, "error", reasonOf(err))
+			w.free(subject)
+			return nil
 		}
-		h = new(hold)
-		w.held[subject] = h
-	} else {
-		w.dueFails++
+		return errors.Join(buried, w.hold(ctx, e, err))
 	}
-	delete(w.due, subject)
-	h.first, h.tries = e.Seq, h.tries+1
-	pause := w.backoff(h.tries)
-	h.until = time.Now().Add(pause)
-	w.log(ctx, slog.LevelWarn, "event was not accepted", "event", e.Event.ID, "type", string(e.Event.Type),
-		"subject", subject, "tries", h.tries, "pause", pause, "error", err)
-	if w.fails++; w.fails >= maxFailures {
-		return errDown
+	return w.hold(ctx, e, err)
+}
+
+// free lets the later events of a subject go on.
+func (w *pass) free(subject string) {
+	if w.held[subject] != nil {
+		delete(w.held, subject)
+		delete(w.due, subject)
+		w.freed = true
 	}
-	return nil
 }
 
 func (w *pass) publish(ctx context.Context, e Event) error {

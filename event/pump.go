@@ -6,21 +6,9 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 )
-
-// Posted is an event in the outbox of one sink.
-type Posted struct {
-	Seq   int64 // rises in the order of commits, per store
-	Event Event
-}
-
-// Outbox is the queue of one sink. Pending returns up to limit undelivered events with Seq above after,
-// oldest first. Delivered forgets events that the sink has received; unknown ones are ignored.
-type Outbox interface {
-	Pending(ctx context.Context, after int64, limit int) ([]Posted, error)
-	Delivered(ctx context.Context, seqs []int64) error
-}
 
 // Pump carries events from an outbox to a sink: each at least once, and those of one subject in order.
 //
@@ -28,6 +16,14 @@ type Outbox interface {
 // later events of its own subject, not those of others. When one event after the other fails, the sink
 // is taken to be down and is tried just now and then. The pump remembers the subjects that it holds back
 // and not their events, so its memory does not grow with the backlog.
+//
+// An event of which the sink says that it never will accept it (see [Permanent]) is buried: it becomes a
+// dead letter of the outbox, and the later events of its subject go on. GiveUp does the same to one that
+// fails on and on. Only failing beside others counts for that: the time between two tries of the event, up
+// to the pause that was planned, if in between the sink accepted an event that goes the same way through
+// Multi and Filter. So an outage buries nothing however long it lasts, nor does a sink that asks for
+// patience (see [Later]), and where nothing else is sent, nothing is given up. Counting starts anew with
+// Run.
 //
 // Fields must not change once Run was called. Several pumps may not share one outbox at the same time.
 type Pump struct {
@@ -41,23 +37,20 @@ type Pump struct {
 	MaxBackoff time.Duration // longest pause; default 1m
 	Timeout    time.Duration // for one Publish, by its context; default 30s
 	Batch      int           // events read at a time; default 100
+	GiveUp     time.Duration // how long an event may fail while others are accepted; zero is for ever
 
-	once sync.Once
-	wake chan struct{}
+	once   sync.Once
+	wake   chan struct{}
+	oldest atomic.Int64 // time of the oldest event known to be undelivered, Unix nanoseconds; 0 is none
 
 	// What follows belongs to Run.
-	held    map[string]*hold // subjects whose oldest event was not accepted
-	scanned int64            // up to here, every event is delivered or of a subject in held
-	acks    []int64          // published, and not yet reported as delivered
-	acked   time.Time        // when acks was last reported
-	faults  int              // passes in a row that ended early
-}
-
-// hold is a subject that waits.
-type hold struct {
-	first int64 // Seq of the event that was not accepted
-	tries int
-	until time.Time
+	held     map[string]*hold // subjects whose oldest event was not accepted
+	scanned  int64            // up to here, every event is delivered or of a subject in held
+	acks     []int64          // published, and not yet reported as delivered
+	acked    time.Time        // when acks was last reported
+	faults   int              // passes in a row that ended early
+	accepted map[route]int    // when an event was last accepted by each route, in events accepted until then
+	accepts  int              // events accepted
 }
 
 const (
@@ -79,12 +72,23 @@ func (p *Pump) Wake() {
 	}
 }
 
+// Lag returns the age of the oldest undelivered event that the pump knows of, by the time in the event;
+// zero if there is none. It is cheap and may be called at any time.
+func (p *Pump) Lag() time.Duration {
+	at := p.oldest.Load()
+	if at == 0 {
+		return 0
+	}
+	return max(time.Since(time.Unix(0, at)), 0)
+}
+
 func (p *Pump) init() { p.once.Do(func() { p.wake = make(chan struct{}, 1) }) }
 
 // Run delivers until ctx ends, and returns ctx's error. It waits for a Publish that is under way.
 func (p *Pump) Run(ctx context.Context) error {
 	p.init()
 	p.held, p.scanned, p.faults = map[string]*hold{}, 0, 0
+	p.accepted, p.accepts = map[route]int{}, 0
 	defer p.lastAck(ctx)
 	for {
 		err := p.pass(ctx)
@@ -94,8 +98,9 @@ func (p *Pump) Run(ctx context.Context) error {
 		wake, wait := p.wake, p.nextWait()
 		if err != nil {
 			p.faults++
-			wake, wait = nil, p.backoff(p.faults)
-			p.log(ctx, slog.LevelWarn, "event delivery is paused", "error", err, "pause", wait)
+			asked, _ := waitOf(err)
+			wake, wait = nil, max(p.backoff(p.faults), asked)
+			p.log(ctx, slog.LevelWarn, "event delivery is paused", "error", reasonOf(err), "pause", wait)
 		}
 		t := time.NewTimer(wait)
 		select {
@@ -147,7 +152,7 @@ func (p *Pump) lastAck(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), ackTimeout)
 	defer cancel()
 	if err := p.ack(ctx); err != nil {
-		p.log(ctx, slog.LevelWarn, "delivered events will be repeated", "error", err, "events", len(p.acks))
+		p.log(ctx, slog.LevelWarn, "delivered events will be repeated", "error", reasonOf(err), "events", len(p.acks))
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -237,10 +238,14 @@ func TestPumpTimeout(t *testing.T) {
 func TestPumpDeliveredFails(t *testing.T) {
 	for _, lose := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
-			o, s := &outbox{lose: lose}, new(eventtest.Recorder)
-			broken := true
-			o.fail = func() error {
-				if broken {
+			o, s := new(outbox), new(eventtest.Recorder)
+			var broken atomic.Bool
+			broken.Store(true)
+			o.OnDelivered = func(apply func()) error {
+				if !broken.Load() || lose {
+					apply()
+				}
+				if broken.Load() {
 					return errors.New("store is away")
 				}
 				return nil
@@ -252,9 +257,7 @@ func TestPumpDeliveredFails(t *testing.T) {
 			o.post("a3")
 			time.Sleep(5 * time.Minute)
 			require.Equal(t, []string{"a1", "a2"}, s.IDs())
-			o.mu.Lock()
-			broken = false
-			o.mu.Unlock()
+			broken.Store(false)
 			time.Sleep(2 * time.Minute)
 			synctest.Wait()
 			require.Equal(t, []string{"a1", "a2", "a3"}, s.IDs())
@@ -268,12 +271,12 @@ func TestPumpDeliveredFails(t *testing.T) {
 func TestPumpRepeatsAfterRestart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o, s := new(outbox), new(eventtest.Recorder)
-		o.fail = func() error { return errors.New("store is away") }
+		o.OnDelivered = func(func()) error { return errors.New("store is away") }
 		o.post("a1", "a2")
 		stop := run(t, &event.Pump{Outbox: o, Sink: s})
 		synctest.Wait()
 		stop()
-		o.fail = nil
+		o.OnDelivered = nil
 		stop = run(t, &event.Pump{Outbox: o, Sink: s})
 		synctest.Wait()
 		require.Equal(t, []string{"a1", "a2", "a1", "a2"}, s.IDs())
@@ -336,4 +339,5 @@ func (s *stuck) Pending(context.Context, int64, int) ([]event.Posted, error) {
 	s.n++
 	return []event.Posted{{Seq: 1, Event: event.Event{ID: "a1"}}}, nil
 }
-func (s *stuck) Delivered(context.Context, []int64) error { return nil }
+func (s *stuck) Delivered(context.Context, []int64) error  { return nil }
+func (s *stuck) Bury(context.Context, int64, string) error { return nil }

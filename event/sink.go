@@ -2,7 +2,6 @@ package event
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 )
@@ -18,7 +17,8 @@ func Publish(ctx context.Context, s Sink, e Event) (err error) {
 }
 
 // Multi makes one Sink of several. Each is told, whatever becomes of the others; their errors are joined.
-// After an error all of them are told again, so those that had received the event see it twice.
+// After an error all of them are told again, so those that had received the event see it twice. The error
+// is [Permanent] only if that of each sink that failed is.
 func Multi(sinks ...Sink) Sink { return multi(slices.Clone(sinks)) }
 
 type multi []Sink
@@ -30,7 +30,7 @@ func (m multi) Publish(ctx context.Context, e Event) error {
 			errs = append(errs, err)
 		}
 	}
-	return errors.Join(errs...)
+	return joinFailures(errs)
 }
 
 func (m multi) Unwrap() []Sink { return slices.Clone(m) }

@@ -22,7 +22,7 @@ func NewSlog(logger *slog.Logger) Sink {
 type slogSink struct{ h slog.Handler }
 
 func (s slogSink) Publish(ctx context.Context, e Event) error {
-	level := levelOf(e.Type)
+	level := e.Type.Level()
 	if !s.h.Enabled(ctx, level) {
 		return nil
 	}
@@ -38,7 +38,8 @@ func (s slogSink) Publish(ctx context.Context, e Event) error {
 
 const typePrefix = "io.chancery."
 
-func levelOf(t Type) slog.Level {
+// Level returns how much an event of type t asks for attention.
+func (t Type) Level() slog.Level {
 	switch t {
 	case RequestRefused, ValidityTruncated, IssuerExpiring, CertificateExpiring:
 		return slog.LevelWarn

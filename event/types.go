@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// The types of events. Of certificates released from hold and of CRLs an authority does not tell yet.
+// The types of events.
 const (
 	CertificateIssued   Type = "io.chancery.certificate.issued"
 	CertificateRenewed  Type = "io.chancery.certificate.renewed"
@@ -86,13 +86,24 @@ type Truncation struct {
 	NotAfter  time.Time `json:"notAfter"`
 }
 
-// Issuer is the data of IssuerExpiring and CRLPublished.
+// Issuer is the data of IssuerExpiring.
 type Issuer struct {
 	Name     string    `json:"name"`
 	Subject  string    `json:"subject"`
 	NotAfter time.Time `json:"notAfter"`
-	Number   string    `json:"number,omitempty"` // of the CRL
-	Entries  int       `json:"entries,omitempty"`
+}
+
+// CRL is the data of CRLPublished.
+type CRL struct {
+	Issuer      string    `json:"issuer"`          // the issuer's name in the authority
+	Number      string    `json:"number"`          // decimal; RFC 5280, section 5.2.3
+	Shard       int       `json:"shard,omitempty"` // 0: the complete CRL of the issuer
+	Delta       bool      `json:"delta,omitempty"`
+	Base        string    `json:"base,omitempty"` // of a delta: the number of the CRL it adds to
+	ThisUpdate  time.Time `json:"thisUpdate"`
+	NextUpdate  time.Time `json:"nextUpdate"`
+	Entries     int       `json:"entries"`
+	Fingerprint string    `json:"fingerprint"` // SHA-256 of the CRL, hex
 }
 
 // Config is the data of ConfigChanged and ConfigRejected.
@@ -107,6 +118,7 @@ func (Revocation) data()  {}
 func (Refusal) data()     {}
 func (Truncation) data()  {}
 func (Issuer) data()      {}
+func (CRL) data()         {}
 func (Config) data()      {}
 
 // UnmarshalJSON reads what MarshalJSON writes, Data included.
@@ -139,8 +151,10 @@ func decodeData(t Type, b []byte) (Data, error) {
 		return decode[Refusal](b)
 	case ValidityTruncated:
 		return decode[Truncation](b)
-	case IssuerExpiring, CRLPublished:
+	case IssuerExpiring:
 		return decode[Issuer](b)
+	case CRLPublished:
+		return decode[CRL](b)
 	case ConfigChanged, ConfigRejected:
 		return decode[Config](b)
 	}

@@ -18,7 +18,10 @@ func Samples() []event.Event {
 		Serial: "1f", Issuer: "issuing", Subject: "alice", ReasonCode: 1, Reason: "key lost", RevokedAt: at,
 		Provisioner: "web", By: "bob", RequestID: "r2",
 	}
-	issuer := event.Issuer{Name: "issuing", Subject: "CN=Issuing", NotAfter: at, Number: "7", Entries: 3}
+	issuer := event.Issuer{Name: "issuing", Subject: "CN=Issuing", NotAfter: at}
+	crl := event.CRL{
+		Issuer: "issuing", Number: "7", Shard: 2, Delta: true, Base: "5", ThisUpdate: at, NextUpdate: at.Add(time.Hour), Entries: 3, Fingerprint: "ab",
+	}
 	config := event.Config{Provisioners: []string{"web"}, Issuers: []string{"issuing"}, Error: "no issuer"}
 	data := map[event.Type]event.Data{
 		event.CertificateRevoked: revocation, event.CertificateReleased: revocation,
@@ -27,7 +30,7 @@ func Samples() []event.Event {
 			Provisioner: "web", Subject: "alice", Names: []string{"a.internal"}, Serial: "1f", RequestID: "r3",
 		},
 		event.ValidityTruncated: event.Truncation{Serial: "1f", Issuer: "issuing", Requested: at.Add(time.Hour), NotAfter: at},
-		event.IssuerExpiring:    issuer, event.CRLPublished: issuer,
+		event.IssuerExpiring:    issuer, event.CRLPublished: crl,
 		event.ConfigChanged: config, event.ConfigRejected: config,
 	}
 	var events []event.Event
