@@ -9,6 +9,7 @@
 //	provisioner               who may ask, and what for
 //	inventory                 what is known about them
 //	template                  what exactly is issued
+//	template/step             the same, written in step's template documents
 //	kms                       the keys that sign
 //	event                     who is told
 //

@@ -174,3 +174,15 @@ func TestTwoKeysOfOneProvisioner(t *testing.T) {
 	_, err = x.issue(ca, "old.internal")
 	require.ErrorIs(t, err, authority.Unauthenticated)
 }
+
+func TestUpkeepReachesTheAuthority(t *testing.T) {
+	x := newFixture(t)
+	x.write("config/chancery.json", `{"signAudienceMayRevoke": true, "notices": {"certificates": ["72h"]}, "retention": {"certificates": "2160h"}}`)
+	f, err := stepconfig.Load(filepath.Join(x.dir, "config", "ca.json"))
+	require.NoError(t, err)
+	c, err := f.Config(t.Context(), stepconfig.Options{Password: password("hunter2"), Store: authority.NewMemory()})
+	require.NoError(t, err)
+	require.Equal(t, []time.Duration{72 * time.Hour}, c.ExpiryNotices)
+	require.Equal(t, 2160*time.Hour, c.Retention)
+	require.True(t, c.AcceptSignAudienceForRevoke)
+}

@@ -14,9 +14,15 @@
 // without a gap. Their claims and options must be the same. Each provisioner has a profile of its own,
 // under its name. Names that a custom template adds are trusted, because whoever wrote ca.json wrote it.
 //
-// The db section chooses the store. Where it names one of step-ca's own kinds, records go to a SQLite
-// file of ours beside it, and what step-ca kept is not carried over; without the section they stay in
-// memory.
+// The db section chooses the store. Type postgresql is a PostgreSQL database, for whose driver see
+// [StoreOptions]; our tables are added to what is there. Where the section names another of step-ca's kinds,
+// records go to a SQLite file of ours beside it. What step-ca kept, in PostgreSQL too, is not carried over:
+// certificates that it revoked are not known to be. Without the section records stay in memory.
+//
+// The crl section, with enabled, cacheDuration and renewPeriod, is in [File.CRL]. CRLs follow revocations
+// unless generateOnRevoke says false. insecureAddress is [File.Insecure]; whoever serves it should serve
+// there what is signed and public, and nothing else. As in step-ca, certificates do not name the CRL unless
+// chancery.json asks for that.
 //
 // Tokens may be made out to any of dnsNames, with the port of address and without one; the second is
 // what `step ca token --offline` writes.
@@ -28,6 +34,7 @@
 //
 //	{
 //	  "anyPort": true,                            tokens may name any port of the CA's names
+//	  "signAudienceMayRevoke": true,              tokens that are made out to sign may revoke, too
 //	  "inventory": {"file": "inventory.json"},    relative to the folder above config
 //	  "provisioners": {
 //	    "admin": {
@@ -35,8 +42,31 @@
 //	      "entity": {"required": true, "names": false, "groups": {"web": ["**.web.internal"]}},
 //	      "revokeAny": true                       its tokens may revoke any certificate
 //	    }
+//	  },
+//	  "revocation": {
+//	    "ocsp": true,                             OCSP requests are answered
+//	    "shards": 16,                             CRLs that certificates are spread over; default one for all
+//	    "delta": true, "deltaValidity": "1h",     delta CRLs, and how long they are good
+//	    "pointers": {                             certificates carry URLs, which is what {} is enough for
+//	      "url": "http://pki.example",            default http://, the first of dnsNames, insecureAddress's port
+//	      "crl": [], "freshestCRL": [], "ocsp": [], "issuers": []    instead of those below url
+//	    }
+//	  },
+//	  "notices": {"certificates": ["72h"], "issuers": "720h"},       how long before an end it is announced
+//	  "retention": {"certificates": "8760h", "events": "720h"},      how long records are kept after the end
+//	  "sinks": {                                  who must not miss an event, under names that stay
+//	    "audit": {"type": "file", "path": "audit.jsonl", "holdAfter": "1m"},
+//	    "hook": {"type": "webhook", "url": "https://…", "secretFiles": ["secrets/hook"], "mode": "structured",
+//	             "rootFile": "", "allowHTTP": false, "unsigned": false},
+//	    "bus": {"type": "nats", "url": "tls://…", "prefix": "ca", "stream": "", "credentialsFile": "", "rootFile": ""},
+//	    "log": {"type": "syslog", "address": "host:6514", "facility": 10, "plain": false, "rootFile": ""}
 //	  }
 //	}
+//
+// Each sink may have "events", a list of types without their prefix such as "certificate.issued"; "holdAfter",
+// which makes it mandatory: nothing is issued while it is behind by more; and "giveUp", how long one event may
+// fail before it is set aside. With revocation.pointers, serve the CRLs as package crl does, OCSP at
+// [OCSPPath] and the issuers' certificates at [IssuersPath], below the URL.
 //
 // The policy is in the form of authority.policy.x509 in ca.json, and a name must pass both.
 package stepconfig

@@ -26,7 +26,7 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	store, err := file.OpenStore(ctx)
+	store, err := file.OpenStore(ctx, nil)
 	if err != nil {
 		fmt.Println(err)
 		return

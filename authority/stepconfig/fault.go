@@ -42,6 +42,16 @@ func (f *Fault) Message() string {
 
 func (f *Fault) Unwrap() error { return f.Err }
 
+// Fault says that something is wrong with a setting of ca.json, such as crl, that only whoever used it could
+// find out.
+func (f *File) Fault(setting string, err error) error {
+	n := &node{file: f.Path}
+	if f.top != nil { // a File that nobody loaded has no lines
+		n = f.top.find(setting)
+	}
+	return &Fault{File: n.file, Line: n.line, Path: setting, Err: err}
+}
+
 // Faults lists the faults in err, in the order of the file.
 func Faults(err error) []*Fault {
 	if err == nil {

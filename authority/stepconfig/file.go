@@ -8,7 +8,6 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -25,10 +24,14 @@ type File struct {
 	Base string // what step calls $STEPPATH: the folder that holds config, certs, secrets and templates
 
 	Address    string   // host:port to listen on; the host may be empty
+	Insecure   string   // insecureAddress: host:port of a listener without TLS, for what everybody may read; empty: none
 	DNSNames   []string // what clients call the CA: the names and IP addresses of its own certificate
 	CommonName string   // of its own certificate; default "Step Online CA"
 	TLS        TLS
 	DB         DB
+	CRL        CRL
+	OCSP       bool   // whether OCSP requests are answered
+	Sinks      []Sink // in the order of the file
 
 	Roots          []string // paths, PEM with one or more certificates each
 	FederatedRoots []string
@@ -47,7 +50,10 @@ type File struct {
 	limits       limits        // of provisioners that say nothing
 	policy       *names        // nil: none
 	provisioners []*spec
-	inventory    *node    // path of the inventory's JSON file; nil: none
+	inventory    *node     // path of the inventory's JSON file; nil: none
+	idpURL       string    // crl.idpURL
+	pointers     *pointers // nil: certificates carry none
+	upkeep       upkeep
 	top          *section // where settings stand, for faults found later
 }
 
@@ -57,13 +63,6 @@ type Provisioner struct {
 	// EncryptedKeys are the private keys of a JWK provisioner, the current one first, as compact JWEs;
 	// those that are kept elsewhere are left out.
 	EncryptedKeys []string
-}
-
-// DB is the db section.
-type DB struct {
-	Type   string // as the file says it; empty when there is none, which means memory
-	Source string
-	Path   string // of our SQLite file; empty for memory
 }
 
 // Load reads the ca.json at path, and chancery.json beside it where there is one. The error holds
@@ -162,10 +161,7 @@ func (f *File) read(s *section) {
 	f.readAuthority(s.section("authority"))
 	f.readSSH(s)
 	f.listProvisioners()
-	crl := s.section("crl")
-	crl.unsupported("certificate revocation lists are not served by this version", "enabled")
-	crl.ignore("generateOnRevoke", "cacheDuration", "renewPeriod", "idpURL") // how, if it were enabled
-	crl.close()
+	f.readCRL(s.section("crl"))
 	s.unsupported("metrics are not served by this version", "metricsAddress", "monitoring")
 	s.close()
 }
@@ -219,7 +215,10 @@ func (f *File) readServer(s *section) {
 	if _, port, err := net.SplitHostPort(f.Address); f.Address != "" && (err != nil || port == "") {
 		s.faults.add(s.at("address"), "%q is not host:port", f.Address)
 	}
-	s.unsupported("a listener without TLS is not supported by this version", "insecureAddress")
+	f.Insecure = s.str("insecureAddress")
+	if _, port, err := net.SplitHostPort(f.Insecure); f.Insecure != "" && (err != nil || port == "") {
+		s.faults.add(s.at("insecureAddress"), "%q is not host:port", f.Insecure)
+	}
 	f.DNSNames = s.strings("dnsNames")
 	if n := s.take("dnsNames"); n == nil || n.blank() {
 		s.faults.add(s.at("dnsNames"), "must list at least one name or IP address of the CA")
@@ -248,49 +247,6 @@ func isHost(s string) bool {
 	}
 	return len(n.DNS) == 1 && !strings.ContainsAny(s, " /:\\*@") && s == strings.TrimSpace(s)
 }
-
-// readDB chooses our file: step's stores keep their history in formats of their own.
-func (f *File) readDB(s *section) DB {
-	s.ignore("badgerFileLoadingMode", "valueDir", "database", "logger") // matters of stores that are not opened
-	if s.empty() {
-		s.close()
-		f.warn("db: there is none, so what was issued and which tokens are spent is forgotten at exit")
-		return DB{}
-	}
-	db := DB{Type: s.required("type"), Source: s.str("dataSource")}
-	switch strings.ToLower(db.Type) {
-	case "":
-	case "badger", "badgerv1", "badgerv2":
-		dir := f.resolve(s.required("dataSource"))
-		db.Path = filepath.Join(dir, sqliteFile)
-		if entries, err := os.ReadDir(dir); err == nil && slices.ContainsFunc(entries, notOurs) {
-			f.warnHistory(db.Path, dir)
-		}
-	case "bbolt":
-		file := f.resolve(s.required("dataSource"))
-		db.Path = filepath.Join(filepath.Dir(file), sqliteFile)
-		if _, err := os.Stat(file); err == nil {
-			f.warnHistory(db.Path, file)
-		}
-	case "mysql":
-		db.Path = filepath.Join(f.Base, "db", sqliteFile)
-		f.warnHistory(db.Path, "MySQL")
-	default:
-		s.faults.add(s.at("type"), "%q is not supported by this version", db.Type)
-	}
-	s.close()
-	return db
-}
-
-// warnHistory warns before the first start. Later there is history of our own, and what is in the other
-// place may come from a `step ca token --offline`.
-func (f *File) warnHistory(ours, theirs string) {
-	if _, err := os.Stat(ours); errors.Is(err, fs.ErrNotExist) {
-		f.warn("db: what step-ca kept in %s is not carried over: certificates it issued are known by their signature, and those it revoked are not known to be; records go to %s", theirs, ours)
-	}
-}
-
-func notOurs(e fs.DirEntry) bool { return !strings.HasPrefix(e.Name(), sqliteFile) }
 
 // readSSH accepts what step ca init --ssh writes: a CA for X.509 can start from such a folder.
 func (f *File) readSSH(s *section) {

@@ -30,6 +30,10 @@ type InitOptions struct {
 	Address     string   // to listen on, host:port; default 127.0.0.1:9000
 	Provisioner string   // the first one's name; default "admin"
 
+	// HTTP is the host:port of a plain HTTP listener. With it the CA publishes a CRL and answers OCSP requests,
+	// and its certificates name both. Default: none of that.
+	HTTP string
+
 	Password            []byte // of both keys; required
 	ProvisionerPassword []byte // of the provisioner's key; default Password
 
@@ -40,6 +44,7 @@ type InitOptions struct {
 // Where things are in a folder, as step ca init lays them out.
 const (
 	configFile       = "config/ca.json"
+	ownFile          = "config/" + OwnFile
 	defaultsFile     = "config/defaults.json"
 	rootFile         = "certs/root_ca.crt"
 	intermediateFile = "certs/intermediate_ca.crt"
@@ -121,6 +126,9 @@ func (o *InitOptions) check() (dir string, err error) {
 	if _, port, err := net.SplitHostPort(o.Address); err != nil || port == "" {
 		add("address %q is not host:port", o.Address)
 	}
+	if _, port, err := net.SplitHostPort(o.HTTP); o.HTTP != "" && (err != nil || port == "") {
+		add("HTTP address %q is not host:port", o.HTTP)
+	}
 	if len(o.Password) == 0 || len(o.ProvisionerPassword) == 0 {
 		add("the keys need a password")
 	}
@@ -173,7 +181,10 @@ func (o *InitOptions) fill(ctx context.Context, work, dir string) error {
 	if err != nil {
 		return err
 	}
-	if o.KeepPassword {
+	if o.HTTP != "" {
+		err = write(ownFile, []byte(ownText))
+	}
+	if err == nil && o.KeepPassword {
 		err = write(passwordFile, append(append([]byte(nil), o.Password...), '\n'))
 	}
 	return errors.Join(err,
@@ -213,60 +224,6 @@ func (o *InitOptions) certificates(ctx context.Context, work string) (root, inte
 
 func (o *InitOptions) subject(which string) pkix.Name {
 	return pkix.Name{Organization: []string{o.Name}, CommonName: o.Name + " " + which + " CA"}
-}
-
-// caJSON is a ca.json as step ca init writes it, member for member, so that step-ca starts from it too.
-type caJSON struct {
-	Root            string   `json:"root"`
-	FederatedRoots  []string `json:"federatedRoots"`
-	Crt             string   `json:"crt"`
-	Key             string   `json:"key"`
-	Address         string   `json:"address"`
-	InsecureAddress string   `json:"insecureAddress"`
-	DNSNames        []string `json:"dnsNames"`
-	Logger          struct {
-		Format string `json:"format"`
-	} `json:"logger"`
-	DB struct {
-		Type                  string `json:"type"`
-		DataSource            string `json:"dataSource"`
-		BadgerFileLoadingMode string `json:"badgerFileLoadingMode"`
-	} `json:"db"`
-	Authority struct {
-		Provisioners []any `json:"provisioners"`
-	} `json:"authority"`
-	TLS struct {
-		CipherSuites  []string `json:"cipherSuites"`
-		MinVersion    float64  `json:"minVersion"`
-		MaxVersion    float64  `json:"maxVersion"`
-		Renegotiation bool     `json:"renegotiation"`
-	} `json:"tls"`
-}
-
-func (o *InitOptions) config(dir string, key any, encrypted string) *caJSON {
-	at := func(name string) string { return filepath.Join(dir, filepath.FromSlash(name)) }
-	c := &caJSON{Root: at(rootFile), Crt: at(intermediateFile), Key: at(intermediateKey), Address: o.Address, DNSNames: o.DNSNames}
-	c.Logger.Format = "json"
-	c.DB.Type, c.DB.DataSource = "badgerv2", at("db")
-	c.Authority.Provisioners = []any{struct {
-		Type         string `json:"type"`
-		Name         string `json:"name"`
-		Key          any    `json:"key"`
-		EncryptedKey string `json:"encryptedKey"`
-	}{"JWK", o.Provisioner, key, encrypted}}
-	c.TLS.CipherSuites = []string{"TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256", "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256"}
-	c.TLS.MinVersion, c.TLS.MaxVersion = 1.2, 1.3
-	return c
-}
-
-// defaults is what the step CLI reads when STEPPATH is the folder.
-func (o *InitOptions) defaults(dir string, root *x509.Certificate) any {
-	return struct {
-		URL         string `json:"ca-url"`
-		Config      string `json:"ca-config"`
-		Fingerprint string `json:"fingerprint"`
-		Root        string `json:"root"`
-	}{URL(o.DNSNames[0], o.Address), filepath.Join(dir, filepath.FromSlash(configFile)), Fingerprint(root), filepath.Join(dir, filepath.FromSlash(rootFile))}
 }
 
 // URL is where a CA that listens on address is reached under a name. The port 443 is left out.

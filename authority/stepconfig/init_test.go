@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/go-jose/go-jose/v4"
 	"github.com/stretchr/testify/require"
@@ -187,10 +188,10 @@ func TestInitRefusesWhatIsThere(t *testing.T) {
 
 func TestConfigIssues(t *testing.T) {
 	f, _, key := copyCA(t)
-	store, err := f.OpenStore(t.Context())
+	store, err := f.OpenStore(t.Context(), nil)
 	require.NoError(t, err)
 	defer store.Close()
-	second, err := f.OpenStore(t.Context())
+	second, err := f.OpenStore(t.Context(), nil)
 	require.Nil(t, second)
 	require.ErrorIs(t, err, authority.ErrLocked)
 
@@ -252,4 +253,48 @@ func TestConfigFaults(t *testing.T) {
 	require.Equal(t, "root", fs[0].Path)
 	require.Equal(t, "crt", fs[1].Path)
 	require.ErrorContains(t, fs[1], "holds no certificate")
+}
+
+func TestInitWithHTTP(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "ca")
+	f, err := stepconfig.Init(t.Context(), stepconfig.InitOptions{
+		Dir: dir, Name: "Test", DNSNames: []string{"ca.internal"}, HTTP: "127.0.0.1:9080", Password: []byte("hunter2"), KeepPassword: true,
+	})
+	require.NoError(t, err)
+	require.Empty(t, f.Warnings)
+	require.Equal(t, "127.0.0.1:9080", f.Insecure)
+	require.Equal(t, stepconfig.CRL{Enabled: true}, f.CRL)
+	require.True(t, f.OCSP)
+	for listens, at := range map[string]string{"": "http://ca.internal:9080", "127.0.0.1:8080": "http://ca.internal:8080"} {
+		c, err := f.Config(t.Context(), stepconfig.Options{Password: password("hunter2"), Store: authority.NewMemory(), HTTP: listens})
+		require.NoError(t, err)
+		i := c.Issuers[0]
+		require.Equal(t, authority.Pointers{
+			CRLDistributionPoints: []string{at + "/crl/" + i.Name + ".crl"}, OCSPServers: []string{at + "/ocsp"},
+			IssuingCertificateURLs: []string{at + "/issuers/" + i.Name + ".cer"},
+		}, i.Pointers)
+		_, err = authority.New(*c)
+		require.NoError(t, err)
+	}
+	_, err = stepconfig.Init(t.Context(), stepconfig.InitOptions{Dir: t.TempDir(), Name: "Test", DNSNames: []string{"x"}, HTTP: "80", Password: []byte("x")})
+	require.ErrorContains(t, err, `"80" is not host:port`)
+}
+
+func TestOpenStoreReadOnly(t *testing.T) {
+	f, _, _ := copyCA(t)
+	_, err := f.OpenStore(t.Context(), &stepconfig.StoreOptions{ReadOnly: true})
+	require.ErrorIs(t, err, os.ErrNotExist, "nothing was ever issued")
+	w, err := f.OpenStore(t.Context(), nil)
+	require.NoError(t, err)
+	defer w.Close()
+	r, err := f.OpenStore(t.Context(), &stepconfig.StoreOptions{ReadOnly: true})
+	require.NoError(t, err)
+	defer r.Close()
+	_, err = r.List(t.Context(), authority.Query{})
+	require.NoError(t, err)
+	require.ErrorIs(t, r.SetMark(t.Context(), "x", time.Now()), authority.ErrReadOnly)
+
+	f.DB = stepconfig.DB{}
+	_, err = f.OpenStore(t.Context(), &stepconfig.StoreOptions{ReadOnly: true})
+	require.ErrorContains(t, err, "in the server's memory only")
 }

@@ -130,7 +130,7 @@ func TestStepCAStartsFromOurFolder(t *testing.T) {
 		Dir: dir, Name: "Test", DNSNames: []string{"localhost"}, Address: address, Password: []byte("hunter2"), KeepPassword: true,
 	})
 	require.NoError(t, err)
-	store, err := f.OpenStore(t.Context()) // our file does not disturb theirs
+	store, err := f.OpenStore(t.Context(), nil) // our file does not disturb theirs
 	require.NoError(t, err)
 	defer store.Close()
 

@@ -109,14 +109,19 @@ func TestLoadRefuses(t *testing.T) {
 		{"nested unknown", put("minTLSCertDurations", "1h", "authority", "claims"), "authority.claims.minTLSCertDurations", "not a setting"},
 		{"address", put("address", "localhost"), "address", "not host:port"},
 		{"address missing", put("address", nil), "address", "is missing"},
-		{"insecure", put("insecureAddress", ":80"), "insecureAddress", "without TLS"},
+		{"insecure", put("insecureAddress", "80"), "insecureAddress", "not host:port"},
 		{"names", put("dnsNames", []any{}), "dnsNames", "at least one"},
 		{"bad name", put("dnsNames", []any{"a b"}), "dnsNames", `"a b"`},
 		{"type", put("dnsNames", "localhost"), "dnsNames", "must be a list, is a string"},
 		{"kms", put("kms", map[string]any{"type": "awskms"}), "kms.type", "awskms"},
-		{"crl", put("crl", map[string]any{"enabled": true, "cacheDuration": "24h"}), "crl.enabled", "not served"},
+		{"crl", put("crl", map[string]any{"enable": true, "cacheDuration": "24h"}), "crl.enable", "not a setting"},
+		{"crl life", put("crl", map[string]any{"cacheDuration": "30s"}), "crl.cacheDuration", "at least 1m0s"},
+		{"crl lapses", put("crl", map[string]any{"enabled": true, "renewPeriod": "24h"}), "crl.renewPeriod", "less than cacheDuration, 24h"},
+		{"crl url", put("crl", map[string]any{"idpURL": "ldap:///x"}), "crl.idpURL", "not an absolute http"},
 		{"metrics", put("metricsAddress", ":9090"), "metricsAddress", "not served"},
-		{"db", put("type", "postgresql", "db"), "db.type", "postgresql"},
+		{"db", put("type", "oracle", "db"), "db.type", "oracle"},
+		{"db source", put("db", map[string]any{"type": "postgresql"}), "db.dataSource", "is missing"},
+		{"db url", put("db", map[string]any{"type": "postgresql", "dataSource": "postgres://u:secret@[", "database": "d"}), "db.dataSource", "is not a URL"},
 		{"tls version", put("minVersion", 1.1, "tls"), "tls.minVersion", "TLS 1.1"},
 		{"cipher", put("cipherSuites", []any{"TLS_RSA_WITH_RC4_128_SHA"}, "tls"), "tls.cipherSuites[0]", "RC4"},
 		{"renegotiation", put("renegotiation", true, "tls"), "tls.renegotiation", "not supported"},
@@ -163,7 +168,7 @@ func TestLoadRefuses(t *testing.T) {
 
 func TestLoadReportsAllFaultsAtOnce(t *testing.T) {
 	_, err := load(edit(t, "plain", func(m map[string]any) {
-		m["adress"], m["crl"] = "x", map[string]any{"enabled": true}
+		m["adress"], m["crl"] = "x", map[string]any{"enabled": 1}
 		m["root"] = nil
 	}), `{"what": 1}`)
 	fs := Faults(err)

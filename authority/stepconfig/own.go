@@ -29,6 +29,9 @@ func (f *File) readOwn(s *section) {
 		p.faults.add(p.at(name), "%s has no provisioner of that name", f.Path)
 	}
 	p.close()
+	f.readRevocation(s.section("revocation"))
+	f.readUpkeep(s)
+	f.readSinks(s.section("sinks"))
 	s.close()
 }
 

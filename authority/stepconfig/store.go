@@ -2,6 +2,7 @@ package stepconfig
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -24,17 +25,57 @@ type memory struct{ *authority.Memory }
 
 func (memory) Close() error { return nil }
 
-// OpenStore opens the store that the file names: the SQLite file at f.DB.Path, or one in memory.
-func (f *File) OpenStore(ctx context.Context) (Store, error) {
-	if f.DB.Path == "" {
+// StoreOptions say how OpenStore opens what the file names.
+type StoreOptions struct {
+	// PostgreSQL opens the database that a connection string names; nil refuses it. A program that wants it
+	// passes authority/postgres's Open. So one that does not links no PostgreSQL driver, which is larger than
+	// everything else that it would have of this module.
+	PostgreSQL func(ctx context.Context, source string) (Store, error)
+
+	// ReadOnly opens a SQLite file to look into it, also while another process has it. Writing fails with
+	// authority.ErrReadOnly. It changes nothing for PostgreSQL. Records that are kept in memory are in another
+	// process, so then it is an error.
+	ReadOnly bool
+}
+
+// OpenStore opens the store that the file names: a PostgreSQL database, the SQLite file at f.DB.Path, or one
+// in memory. A nil o means the zero StoreOptions.
+func (f *File) OpenStore(ctx context.Context, o *StoreOptions) (Store, error) {
+	if o == nil {
+		o = &StoreOptions{}
+	}
+	switch {
+	case f.DB.Type == PostgreSQL:
+		return f.openPostgreSQL(ctx, o)
+	case f.DB.Path == "" && o.ReadOnly:
+		return nil, f.Fault("db", errors.New("there is none, so records are in the server's memory only"))
+	case f.DB.Path == "":
 		return memory{authority.NewMemory()}, nil
+	}
+	if o.ReadOnly {
+		return f.openSQLite(ctx, &sqlite.Options{ReadOnly: true})
 	}
 	if err := os.MkdirAll(filepath.Dir(f.DB.Path), 0o700); err != nil {
 		return nil, fmt.Errorf("stepconfig: %w", err)
 	}
-	s, err := sqlite.Open(ctx, f.DB.Path, nil)
+	return f.openSQLite(ctx, nil)
+}
+
+func (f *File) openSQLite(ctx context.Context, o *sqlite.Options) (Store, error) {
+	s, err := sqlite.Open(ctx, f.DB.Path, o)
 	if err != nil {
 		return nil, err // not a Store that holds a nil pointer
+	}
+	return s, nil
+}
+
+func (f *File) openPostgreSQL(ctx context.Context, o *StoreOptions) (Store, error) {
+	if o.PostgreSQL == nil {
+		return nil, f.Fault("db.type", errors.New("this program was built without PostgreSQL"))
+	}
+	s, err := o.PostgreSQL(ctx, f.DB.Source)
+	if err != nil {
+		return nil, f.Fault("db.dataSource", err)
 	}
 	return s, nil
 }

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"unicode"
 
 	"github.com/chancery-ca/chancery/authority/stepconfig"
@@ -20,19 +21,17 @@ import (
 type folder struct {
 	config       string // path of ca.json
 	passwordFile string // path, or empty: nobody said
+	db           string // instead of what ca.json says; empty: what it says
 	made         bool   // by this start
 	log          *slog.Logger
 }
 
 // openFolder finds the CA's folder, or makes it.
 func openFolder(ctx context.Context, f *flags, log *slog.Logger) (*folder, error) {
-	c := &folder{config: f.config, passwordFile: f.passwordFile, log: log}
-	if c.config == "" {
-		c.config = filepath.Join(f.dir, "config", "ca.json")
-		if _, err := os.Stat(c.config); errors.Is(err, fs.ErrNotExist) {
-			if err := c.make(ctx, f); err != nil {
-				return nil, err
-			}
+	c := findFolder(f.place, log)
+	if _, err := os.Stat(c.config); f.config == "" && errors.Is(err, fs.ErrNotExist) {
+		if err := c.make(ctx, f); err != nil {
+			return nil, err
 		}
 	}
 	if !c.made {
@@ -42,6 +41,21 @@ func openFolder(ctx context.Context, f *flags, log *slog.Logger) (*folder, error
 			}
 		}
 	}
+	c.findPassword()
+	return c, nil
+}
+
+// findFolder says where the CA is, whether it is there or not.
+func findFolder(p place, log *slog.Logger) *folder {
+	c := &folder{config: p.config, passwordFile: p.passwordFile, db: p.db, log: log}
+	if c.config == "" {
+		c.config = filepath.Join(p.dir, "config", "ca.json")
+	}
+	return c
+}
+
+// findPassword takes the file that first starts make, if nobody named another.
+func (c *folder) findPassword() {
 	if c.passwordFile == "" {
 		p := filepath.Join(filepath.Dir(filepath.Dir(c.config)), "secrets", "password")
 		if _, err := os.Stat(p); err == nil {
@@ -50,10 +64,9 @@ func openFolder(ctx context.Context, f *flags, log *slog.Logger) (*folder, error
 	}
 	if c.passwordFile != "" {
 		if exposed, err := softkms.Exposed(c.passwordFile); err == nil && exposed {
-			log.Warn("the password file can be read or changed by others", "file", c.passwordFile, "advice", "chmod 600 "+c.passwordFile)
+			c.log.Warn("the password file can be read or changed by others", "file", c.passwordFile, "advice", "chmod 600 "+c.passwordFile)
 		}
 	}
-	return c, nil
 }
 
 func (c *folder) make(ctx context.Context, f *flags) error {
@@ -65,7 +78,7 @@ func (c *folder) make(ctx context.Context, f *flags) error {
 		}
 	}
 	_, err := stepconfig.Init(ctx, stepconfig.InitOptions{
-		Dir: f.dir, Name: f.name, DNSNames: f.names(), Address: f.address,
+		Dir: f.dir, Name: f.name, DNSNames: f.names(), Address: f.address, HTTP: f.httpAddress,
 		Password: password, KeepPassword: c.passwordFile == "",
 	})
 	c.made = err == nil
@@ -79,6 +92,9 @@ func (c *folder) load() (*stepconfig.File, error) {
 		return nil, err
 	}
 	for _, w := range f.Warnings {
+		if c.db != "" && strings.HasPrefix(w, "db: ") {
+			continue // another store is used
+		}
 		c.log.Warn("configuration", "note", w)
 	}
 	return f, nil

@@ -8,6 +8,15 @@
 //
 //	go run ./examples/intermediate -config /path/to/config/ca.json -password-file /path/to/password
 //
+// A folder that the first start made also has a CRL, and OCSP is answered: over plain HTTP, where certificates
+// say, and under HTTPS. An older folder gets them by "crl" and "insecureAddress" in ca.json and "revocation" in
+// chancery.json beside it; package stepconfig says what else can stand there. With -db, or "db" in ca.json, the
+// records are in PostgreSQL, and several nodes serve one CA.
+//
+//	go run ./examples/intermediate certificates list -expires-before 7d
+//
+// and the other subcommands of certificates look at the records, export them, and revoke.
+//
 // SIGHUP reads ca.json again (`step ca provisioner add` and the like edit it), SIGTERM and SIGINT finish
 // what is under way and stop. The log goes to stderr as JSON lines. Under systemd use Type=notify, with
 // ExecReload=kill -HUP $MAINPID.
@@ -37,22 +46,39 @@ func main() {
 	}
 }
 
+// place says which CA is meant.
+type place struct{ dir, config, passwordFile, db string }
+
+func (p *place) flags(fs *flag.FlagSet) {
+	fs.StringVar(&p.dir, "dir", "./chancery-ca", "the CA's `folder`; the server makes it if there is none")
+	fs.StringVar(&p.config, "config", "", "an existing ca.json `file`, instead of -dir")
+	fs.StringVar(&p.passwordFile, "password-file", "", "`file` with the password of the keys; default secrets/password in the folder")
+	fs.StringVar(&p.db, "db", "", "the `URL` of a PostgreSQL database, instead of ca.json's db; its password is better in ~/.pgpass, since others see command lines")
+}
+
+func (p *place) check(set map[string]bool) error {
+	if set["config"] && set["dir"] {
+		return errors.New("-config and -dir exclude each other")
+	}
+	return checkDB(p.db)
+}
+
 // flags are what the command line says.
 type flags struct {
-	dir, address, dns, name, passwordFile, config string
-	set                                           map[string]bool // those that were given
+	place
+	address, httpAddress, dns, name string
+	set                             map[string]bool // those that were given
 }
 
 func parseFlags(args []string, w io.Writer) (*flags, error) {
 	f := &flags{set: map[string]bool{}}
 	fs := flag.NewFlagSet("intermediate", flag.ContinueOnError)
 	fs.SetOutput(w)
-	fs.StringVar(&f.dir, "dir", "./chancery-ca", "the CA's `folder`; made if there is none")
+	f.place.flags(fs)
 	fs.StringVar(&f.address, "address", "127.0.0.1:9000", "`host:port` to listen on; afterwards, instead of what ca.json says")
+	fs.StringVar(&f.httpAddress, "http-address", "127.0.0.1:9080", "`host:port` for CRL and OCSP over plain HTTP, for a new folder; afterwards, instead of ca.json's insecureAddress. Empty: none")
 	fs.StringVar(&f.dns, "dns", "localhost,127.0.0.1", "the CA's DNS `names` and IP addresses, for a new folder")
 	fs.StringVar(&f.name, "name", "Chancery", "the CA's `name`, for a new folder")
-	fs.StringVar(&f.passwordFile, "password-file", "", "`file` with the password of the keys; default secrets/password in the folder")
-	fs.StringVar(&f.config, "config", "", "an existing ca.json `file`, instead of -dir")
 	if err := fs.Parse(args); err != nil {
 		return nil, err
 	}
@@ -60,10 +86,7 @@ func parseFlags(args []string, w io.Writer) (*flags, error) {
 		return nil, fmt.Errorf("there is no argument %q; see -help", fs.Arg(0))
 	}
 	fs.Visit(func(g *flag.Flag) { f.set[g.Name] = true })
-	if f.set["config"] && f.set["dir"] {
-		return nil, errors.New("-config and -dir exclude each other")
-	}
-	return f, nil
+	return f, f.check(f.set)
 }
 
 func (f *flags) names() []string {
@@ -77,6 +100,9 @@ func (f *flags) names() []string {
 }
 
 func run(args []string, notifySocket string, stdout, stderr io.Writer) error {
+	if len(args) > 0 && args[0] == "certificates" {
+		return certificates(context.Background(), args[1:], stdout, stderr)
+	}
 	f, err := parseFlags(args, stderr)
 	if errors.Is(err, flag.ErrHelp) {
 		return nil

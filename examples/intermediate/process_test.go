@@ -30,15 +30,6 @@ import (
 	"github.com/chancery-ca/chancery/provisioner/jwk"
 )
 
-// TestMain lets the test binary be the program, so that the tests have a process to send signals to.
-func TestMain(m *testing.M) {
-	if os.Getenv("BE_INTERMEDIATE") == "1" {
-		main()
-		return
-	}
-	os.Exit(m.Run())
-}
-
 // process is the program while it runs.
 type process struct {
 	*exec.Cmd
@@ -63,6 +54,12 @@ func (l *lockedBuffer) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.b.String()
+}
+
+func (l *lockedBuffer) reset() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.b.Reset()
 }
 
 func begin(t *testing.T, args ...string) *process {
@@ -114,6 +111,18 @@ func client(t *testing.T, dir string) *http.Client {
 }
 
 func sign(t *testing.T, c *http.Client, url, dir, provisionerName string) (int, string) {
+	leaf, err := kms.Generate(kms.ECDSAP256)
+	require.NoError(t, err)
+	csr, err := authority.NewRequest(leaf, "web.internal", provisioner.ParseNames([]string{"web.internal"}))
+	require.NoError(t, err)
+	return post(t, c, url+"/1.0/sign", map[string]any{
+		"csr": string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: csr.Raw})), "notAfter": "", "notBefore": "",
+		"ott": token(t, dir, provisionerName, url+"/1.0/sign", "web.internal"),
+	})
+}
+
+// token is one of the first provisioner's, under any name.
+func token(t *testing.T, dir, provisionerName, audience, subject string) string {
 	f, err := stepconfig.Load(filepath.Join(dir, "config", "ca.json"))
 	require.NoError(t, err)
 	password, err := readPassword(filepath.Join(dir, "secrets", "password"))
@@ -122,27 +131,25 @@ func sign(t *testing.T, c *http.Client, url, dir, provisionerName string) (int, 
 	require.NoError(t, err)
 	s, err := jwk.NewSigner(provisionerName, *key)
 	require.NoError(t, err)
-	token, err := s.Sign(provisioner.Ticket{Audience: url + "/1.0/sign", Subject: "web.internal"})
+	token, err := s.Sign(provisioner.Ticket{Audience: audience, Subject: subject})
 	require.NoError(t, err)
-	leaf, err := kms.Generate(kms.ECDSAP256)
+	return token
+}
+
+func post(t *testing.T, c *http.Client, url string, body map[string]any) (int, string) {
+	b, err := json.Marshal(body)
 	require.NoError(t, err)
-	csr, err := authority.NewRequest(leaf, "web.internal", provisioner.ParseNames([]string{"web.internal"}))
-	require.NoError(t, err)
-	body, err := json.Marshal(map[string]string{
-		"csr": string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: csr.Raw})), "ott": token, "notAfter": "", "notBefore": "",
-	})
-	require.NoError(t, err)
-	r, err := c.Post(url+"/1.0/sign", "application/json", bytes.NewReader(body))
+	r, err := c.Post(url, "application/json", bytes.NewReader(b))
 	require.NoError(t, err)
 	defer r.Body.Close()
-	b, err := io.ReadAll(r.Body)
+	b, err = io.ReadAll(r.Body)
 	require.NoError(t, err)
 	return r.StatusCode, string(b)
 }
 
 func TestFromNothing(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "the ca")
-	p := begin(t, "-dir", dir, "-address", "127.0.0.1:0", "-name", "Test")
+	p := begin(t, "-dir", dir, "-address", "127.0.0.1:0", "-http-address", "127.0.0.1:0", "-name", "Test")
 	p.wait(`"msg":"ready"`)
 	url, c := p.url(), client(t, dir)
 	banner := p.stdout.String()
@@ -241,18 +248,18 @@ func checkLog(t *testing.T, log string) {
 	s := bufio.NewScanner(strings.NewReader(log))
 	issued, requests := 0, 0
 	for s.Scan() {
-		var line struct{ Msg, Type string }
+		var line struct{ Msg, Type, Provisioner string }
 		require.NoError(t, json.Unmarshal(s.Bytes(), &line), "%s", s.Bytes())
 		require.NotContains(t, s.Text(), "eyJ")
 		require.NotContains(t, s.Text(), "BEGIN")
-		if line.Type == "io.chancery.certificate.issued" {
+		if line.Type == "io.chancery.certificate.issued" && line.Provisioner != "chancery/ocsp" {
 			issued++
 		}
 		if line.Msg == "request" {
 			requests++
 		}
 	}
-	require.Equal(t, 5, issued, "three for clients, two for itself\n%s", log)
+	require.Equal(t, 5, issued, "three for clients, two for itself, its OCSP responder apart\n%s", log)
 	require.GreaterOrEqual(t, requests, 5)
 }
 
@@ -279,6 +286,10 @@ func TestMessages(t *testing.T) {
 		{[]string{"-config", config + "x"}, []string{"cannot be read", "no such file"}},
 		{[]string{"-config", config, "-dir", dir}, []string{"exclude each other"}},
 		{[]string{"serve"}, []string{`no argument "serve"`}},
+		{[]string{"-config", config, "-address", "127.0.0.1:0", "-http-address", l.Addr().String()}, []string{"in use", "-http-address"}},
+		{[]string{"-db", "mysql://x"}, []string{"-db must be a URL such as postgres://"}},
+		{[]string{"-config", config, "-db", "postgres://u:secret@127.0.0.1:1/x?connect_timeout=1"}, []string{"-db: "}},
+		{[]string{"certificates", "destroy"}, []string{`no command "destroy"`, "usage:"}},
 		{[]string{"-dir", filepath.Join(t.TempDir(), "x"), "-dns", "a b"}, []string{`"a b" is neither`}},
 	} {
 		p := begin(t, c.args...)
@@ -287,6 +298,7 @@ func TestMessages(t *testing.T) {
 			require.Contains(t, p.stderr.String(), want, "%q", c.args)
 		}
 		require.NotContains(t, p.stderr.String(), "goroutine")
+		require.NotContains(t, p.stderr.String(), "secret@")
 	}
 }
 
@@ -309,7 +321,7 @@ func TestNotifies(t *testing.T) {
 		require.NoError(t, err)
 		return string(b[:n])
 	}
-	p := begin(t, "-dir", filepath.Join(t.TempDir(), "ca"), "-address", "127.0.0.1:0")
+	p := begin(t, "-dir", filepath.Join(t.TempDir(), "ca"), "-address", "127.0.0.1:0", "-http-address", "")
 	require.Equal(t, "READY=1", next())
 	require.NoError(t, p.Process.Signal(syscall.SIGHUP))
 	require.Equal(t, "RELOADING=1", next())

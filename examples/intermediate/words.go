@@ -36,6 +36,7 @@ func (s *server) banner(w io.Writer) {
 		}
 		fmt.Fprintf(w, "  Password          %s (%s)\n", absolute(s.folder.passwordFile), opens)
 	}
+	s.published(w)
 	fmt.Fprintf(w, "\nTrust it from a machine that has the step CLI:\n\n")
 	fmt.Fprintf(w, "  step ca bootstrap --ca-url %s --fingerprint %s\n", quote(url), fingerprint)
 	if provisioner == "" {
@@ -44,6 +45,30 @@ func (s *server) banner(w io.Writer) {
 	}
 	fmt.Fprintf(w, "\nand get a certificate:\n\n")
 	fmt.Fprintf(w, "  step ca certificate localhost srv.crt srv.key --provisioner %s%s\n\n", quote(provisioner), password)
+}
+
+// published says where relying parties find out what is revoked: the URLs that certificates carry, or, if
+// they carry none, where it is served.
+func (s *server) published(w io.Writer) {
+	line := func(what string, urls []string) {
+		if len(urls) > 0 {
+			fmt.Fprintf(w, "  %-16s  %s\n", what, strings.Join(urls, " "))
+		}
+	}
+	to := s.ca.Issuers()[0].Pointers
+	if p := s.live.Load().publication; s.plain != nil {
+		base := "http://" + s.plain.Addr().String()
+		if p.crl != nil && to.CRLDistributionPoints == nil {
+			to.CRLDistributionPoints = []string{base + "/crl"}
+		}
+		if p.ocsp != nil && to.OCSPServers == nil {
+			to.OCSPServers = []string{base + stepconfig.OCSPPath}
+		}
+	}
+	line("CRL", to.CRLDistributionPoints)
+	line("Delta CRL", to.FreshestCRL)
+	line("OCSP", to.OCSPServers)
+	line("Issuer", to.IssuingCertificateURLs)
 }
 
 // clientPassword names the first provisioner whose key clients can fetch, and the flag with which the
@@ -105,7 +130,7 @@ func explain(err error) string {
 	case errors.Is(err, authority.ErrFull):
 		hint = "Nothing is issued that cannot be recorded. Make room and start again."
 	case listening && op.Op == "listen":
-		hint = "Something else may be using the port. Choose another with -address host:port."
+		hint = "Something else may be using the port. Choose another with -address host:port, or -http-address for the one without TLS."
 	case errors.Is(err, kms.ErrPassword):
 		hint = "Say where the right password is with -password-file."
 	}
