@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -22,6 +23,7 @@ type Authority struct {
 	started  time.Time
 	closed   atomic.Bool
 	hold     hold
+	named    sync.Map // ids of issuers whose name the store has confirmed
 }
 
 // New puts an authority together. It checks the whole configuration and reports every fault of it,
@@ -52,6 +54,9 @@ func (a *Authority) Reconfigure(ctx context.Context, c Config) error {
 		err = errors.New("authority: the store cannot be exchanged while running")
 	}
 	s, serr := newSnapshot(c)
+	if serr == nil {
+		serr = old.renames(s)
+	}
 	if err = errors.Join(err, serr); err != nil {
 		a.tell(ctx, old, a.post(old, event.ConfigRejected, old.Name, event.Config{Error: err.Error()}))
 		return err

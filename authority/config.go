@@ -73,6 +73,8 @@ type Config struct {
 
 // Issuer is a CA that signs: its certificate, what links it to a root, and its key.
 type Issuer struct {
+	// Name is for ever: records and CRLs are kept under it. The certificate may be replaced by a renewed
+	// one, with the same subject and key.
 	Name  string
 	State State
 
@@ -157,8 +159,9 @@ type Delivery struct {
 	Name string
 	Sink event.Sink
 
-	// HoldAfter makes the sink a mandatory one: while its oldest undelivered event is older than this,
-	// nothing is issued, and those who ask are told to try again. Revocations go on. Zero: it never is.
+	// HoldAfter makes the sink a mandatory one: while something happened longer ago than this that it was
+	// not told of, nothing is issued, and those who ask are told to try again. Revocations go on. Its dead
+	// letters count until they are replayed or dismissed, and are kept until then. Zero: it never is.
 	HoldAfter time.Duration
 
 	// GiveUp is how long one event may go on failing before it becomes a dead letter; zero means for ever.

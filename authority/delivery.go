@@ -102,16 +102,33 @@ func (a *Authority) Replay(ctx context.Context, sink string, seqs []int64) error
 	return nil
 }
 
-// Lag is how old the oldest undelivered event of a sink is; zero when there is none. It costs one read.
+// Dismiss forgets dead letters. Unknown ones are ignored.
+func (a *Authority) Dismiss(ctx context.Context, sink string, seqs []int64) error {
+	if _, err := a.begin(); err != nil {
+		return err
+	}
+	if err := a.store.Delivered(ctx, sink, seqs); err != nil {
+		return fault("", "dismissing dead letters", err)
+	}
+	return nil
+}
+
+// Lag is how long ago the oldest event happened that a sink is still to be told of; zero when there is none.
+// Dead letters do not count. It costs one read.
 func (a *Authority) Lag(ctx context.Context, sink string) (time.Duration, error) {
-	oldest, err := a.store.Outbox(ctx, sink, 0, 1)
+	b, err := a.store.Backlog(ctx, sink)
 	if err != nil {
 		return 0, fault("", "reading the outbox", err)
 	}
-	if len(oldest) == 0 {
-		return 0, nil
+	return since(b.Waiting), nil
+}
+
+// since is how long ago t was; zero for no time, and for one to come.
+func since(t time.Time) time.Duration {
+	if t.IsZero() {
+		return 0
 	}
-	return max(time.Since(oldest[0].Event.Time), 0), nil
+	return max(time.Since(t), 0)
 }
 
 // holdEvery is how long what is known about mandatory sinks is good for.
@@ -127,7 +144,7 @@ type hold struct {
 
 // held refuses while a mandatory sink is behind.
 func (a *Authority) held(ctx context.Context, s *snapshot) *Error {
-	if !s.mandatory {
+	if len(s.mandatory) == 0 {
 		return nil
 	}
 	h := &a.hold
@@ -148,13 +165,13 @@ func (a *Authority) behind(ctx context.Context, s *snapshot) *Error {
 		if o.HoldAfter <= 0 {
 			continue
 		}
-		lag, err := a.Lag(ctx, o.Name)
+		b, err := a.store.Backlog(ctx, o.Name)
 		if err != nil {
 			return fault(StepAuthenticate, "looking at sink "+o.Name, err)
 		}
-		if lag > o.HoldAfter {
+		if lag := max(since(b.Waiting), since(b.Dead)); lag > o.HoldAfter {
 			return &Error{Kind: Unavailable, Step: StepAuthenticate, Code: "sink-behind",
-				Reason: fmt.Sprintf("sink %q has not been told of anything for %s", o.Name, lag.Truncate(time.Second))}
+				Reason: fmt.Sprintf("sink %q was not told of something for %s", o.Name, lag.Truncate(time.Second))}
 		}
 	}
 	return nil

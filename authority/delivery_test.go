@@ -13,6 +13,7 @@ import (
 	"github.com/chancery-ca/chancery/authority/authoritytest"
 	"github.com/chancery-ca/chancery/event"
 	"github.com/chancery-ca/chancery/event/eventtest"
+	"github.com/chancery-ca/chancery/kms"
 )
 
 func TestMandatorySinkHoldsIssuance(t *testing.T) {
@@ -122,22 +123,56 @@ func TestEventsOfRemovedSinksEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fail := event.SinkFunc(func(context.Context, event.Event) error { return errors.New("down") })
 		store := authority.NewMemory()
-		ca := authoritytest.New(t, func(c *authority.Config) { c.Store, c.Outbox = store, []authority.Delivery{{Name: "gone", Sink: fail}} })
+		ca := authoritytest.New(t, func(c *authority.Config) { c.Store, c.EventRetention, c.Outbox = store, time.Hour, []authority.Delivery{{Name: "gone", Sink: fail}} })
 		stop := background(t, ca.Authority)
 		ca.Leaf("a.internal")
-		time.Sleep(60 * 24 * time.Hour)
+		time.Sleep(3 * time.Hour)
 		ctx := context.Background()
 		left, err := store.Outbox(ctx, "gone", 0, 0)
 		require.NoError(t, err)
 		require.Len(t, left, 1, "as long as the sink is there, its events are")
 		stop()
 
-		ca = authoritytest.New(t, func(c *authority.Config) { c.Store = store })
+		ca = authoritytest.New(t, func(c *authority.Config) { c.Store, c.EventRetention = store, time.Hour })
 		stop = background(t, ca.Authority)
 		time.Sleep(time.Minute)
 		left, err = store.Outbox(ctx, "gone", 0, 0)
 		require.NoError(t, err)
 		require.Empty(t, left)
 		stop()
+	})
+}
+
+// What a mandatory sink will never take holds issuance, too, until somebody has dealt with it; nobody has to
+// wait for it to find out what is revoked.
+func TestDeadLettersHoldIssuance(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		never := event.SinkFunc(func(context.Context, event.Event) error { return event.Permanent(errors.New("too large")) })
+		ca := authoritytest.New(t, func(c *authority.Config) {
+			c.EventRetention = time.Hour
+			c.Outbox = []authority.Delivery{{Name: "audit", HoldAfter: time.Minute, Sink: never}}
+		})
+		stop := background(t, ca.Authority)
+		defer stop()
+		ca.Leaf("a.internal")
+		time.Sleep(5 * time.Minute)
+		_, err := ca.Try(signRequest(t, ca, "b.internal"))
+		requireRefused(t, err, authority.Unavailable, "sink-behind")
+		_, err = ca.Authority.IssueResponder(t.Context(), "intermediate", newKey(t, kms.ECDSAP256))
+		require.NoError(t, err)
+
+		time.Sleep(3 * time.Hour) // nor is it forgotten
+		_, err = ca.Try(signRequest(t, ca, "b.internal"))
+		requireRefused(t, err, authority.Unavailable, "sink-behind")
+		dead, err := ca.Authority.DeadLetters(t.Context(), "audit", 0, 0)
+		require.NoError(t, err)
+		require.Len(t, dead, 2, "the two certificates")
+		var seqs []int64
+		for _, d := range dead {
+			seqs = append(seqs, d.Seq)
+		}
+		require.NoError(t, ca.Authority.Dismiss(t.Context(), "audit", seqs))
+		time.Sleep(2 * time.Second)
+		ca.Leaf("b.internal")
 	})
 }

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"crypto"
+	"crypto/sha256"
 	"crypto/x509"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
@@ -25,6 +27,7 @@ type issuer struct {
 	rules     *x509lint.Issuer
 
 	algorithmID []byte // DER of the AlgorithmIdentifier of algorithm
+	id          string // what its CRLs are known by to whoever checks them: digest of subject and public key
 }
 
 func newIssuer(c Issuer, roots []*x509.Certificate) (*issuer, error) {
@@ -40,6 +43,8 @@ func newIssuer(c Issuer, roots []*x509.Certificate) (*issuer, error) {
 		return nil, errors.New("a certificate is nil")
 	}
 	i := &issuer{Issuer: c, cert: c.Chain[0], notAfter: c.Chain[0].NotAfter}
+	sum := sha256.Sum256(append(slices.Clone(i.cert.RawSubject), i.cert.RawSubjectPublicKeyInfo...))
+	i.id = hex.EncodeToString(sum[:])
 	for _, k := range c.Chain {
 		if k.NotAfter.Before(i.notAfter) {
 			i.notAfter = k.NotAfter

@@ -73,6 +73,33 @@ func (m *Memory) Buried(ctx context.Context, sink string, after int64, limit int
 	return out, err
 }
 
+// Backlog implements [Store].
+func (m *Memory) Backlog(ctx context.Context, sink string) (b Backlog, err error) {
+	err = m.update(ctx, func() error {
+		if all := m.outbox[sink]; len(all) > 0 {
+			b.Waiting = micro(all[0].Event.Time)
+		}
+		if all := m.dead[sink]; len(all) > 0 {
+			b.Dead = micro(all[0].Event.Time)
+		}
+		for _, p := range m.outbox[sink] {
+			b.Waiting = earlier(b.Waiting, micro(p.Event.Time))
+		}
+		for _, d := range m.dead[sink] {
+			b.Dead = earlier(b.Dead, micro(d.Event.Time))
+		}
+		return nil
+	})
+	return b, err
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
+
 // Replay implements [Store].
 func (m *Memory) Replay(ctx context.Context, sink string, seqs []int64) error {
 	return m.update(ctx, func() error {

@@ -137,6 +137,9 @@ func (m *Memory) PutCRL(ctx context.Context, c *CRL, posts []Post) error {
 				return ErrExists
 			}
 		}
+		if old := m.crls[c.CRLScope]; old != nil && c.Revision < old.Revision {
+			return ErrExists
+		}
 		m.crls[c.CRLScope] = c.clone()
 		m.post(posts)
 		return nil

@@ -54,6 +54,9 @@ func (m *Memory) pruneEvents(p Prune, left int) (n int) {
 		return true
 	}
 	for sink, all := range m.dead {
+		if slices.Contains(p.Mandatory, sink) {
+			continue
+		}
 		m.dead[sink] = slices.DeleteFunc(all, func(d DeadLetter) bool { return gone(d.BuriedAt) })
 	}
 	for sink, all := range m.outbox {

@@ -80,9 +80,9 @@ func (a *Authority) noticeCertificates(ctx context.Context, s *snapshot, what ev
 		var posts []Post
 		for _, r := range page.Records {
 			p := a.post(s, what, string(r.Serial), certificateData(r, r.Subject))
-			p.Event.ID = string(r.Serial) + "." + string(what) // the same whoever announces it
+			p.Event.ID = string(r.Serial) + "-expired" // the same whoever announces it
 			if lead > 0 {
-				p.Event.ID += "." + lead.String()
+				p.Event.ID = fmt.Sprintf("%s-expiring-%d", r.Serial, lead/time.Second)
 			}
 			posts = append(posts, p)
 		}

@@ -37,13 +37,14 @@ func TestExpiryNotices(t *testing.T) {
 		time.Sleep(2 * time.Minute)
 		told = next.Events.OfType(event.CertificateExpiring)
 		require.Len(t, told, 1)
-		require.Equal(t, serial+"."+string(event.CertificateExpiring)+".1h0m0s", told[0].ID)
+		require.Equal(t, serial+"-expiring-3600", told[0].ID)
 		ended := next.Events.OfType(event.CertificateExpired)
 		require.Len(t, ended, 1)
-		require.Equal(t, serial+"."+string(event.CertificateExpired), ended[0].ID)
+		require.Equal(t, serial+"-expired", ended[0].ID)
 		time.Sleep(48 * time.Hour)
 		require.Len(t, next.Events.OfType(event.CertificateExpired), 1, "told once")
 		stop()
+		ca.Check()
 	})
 }
 

@@ -82,6 +82,30 @@ func (p *Pointers) check() (faults []error) {
 	return faults
 }
 
+// shardIn returns the shard that a certificate's own distribution points name, also one beyond today's number
+// of shards; 0 if they name none of p's.
+func (p *Pointers) shardIn(c *x509.Certificate) int {
+	for _, pattern := range p.CRLDistributionPoints {
+		prefix, suffix, sharded := strings.Cut(pattern, shardMark)
+		if !sharded {
+			continue
+		}
+		for _, u := range c.CRLDistributionPoints {
+			s, ok := strings.CutPrefix(u, prefix)
+			if !ok {
+				continue
+			}
+			if s, ok = strings.CutSuffix(s, suffix); !ok {
+				continue
+			}
+			if n, err := strconv.Atoi(s); err == nil && 0 < n && n <= maxShards && strconv.Itoa(n) == s {
+				return n
+			}
+		}
+	}
+	return 0
+}
+
 // shardOf spreads serials evenly: their last 64 bits are random.
 func (p *Pointers) shardOf(serial *big.Int) int {
 	if p.Shards == 0 {
@@ -95,19 +119,14 @@ func (p *Pointers) shardOf(serial *big.Int) int {
 // Extensions that pointers become.
 var (
 	oidCRLDistributionPoints = asn1.ObjectIdentifier{2, 5, 29, 31}
+	oidFreshestCRL           = asn1.ObjectIdentifier{2, 5, 29, 46}
 	oidAuthorityInfoAccess   = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 1, 1}
 )
 
-// point puts the issuer's pointers into a certificate, and returns the shard that it names. A certificate
-// that is had again gets today's, in the place of those that it had.
-func (p *Pointers) point(c *x509.Certificate, again bool) (shard int) {
+// point puts the issuer's pointers into a certificate, and returns the shard that it names.
+func (p *Pointers) point(c *x509.Certificate) (shard int) {
 	has := func(id asn1.ObjectIdentifier) bool {
-		i := slices.IndexFunc(c.ExtraExtensions, func(e pkix.Extension) bool { return e.Id.Equal(id) })
-		if i >= 0 && again {
-			c.ExtraExtensions = slices.Delete(c.ExtraExtensions, i, i+1)
-			return false
-		}
-		return i >= 0
+		return slices.ContainsFunc(c.ExtraExtensions, func(e pkix.Extension) bool { return e.Id.Equal(id) })
 	}
 	if len(p.CRLDistributionPoints) > 0 && len(c.CRLDistributionPoints) == 0 && !has(oidCRLDistributionPoints) {
 		shard = p.shardOf(c.SerialNumber)
@@ -117,4 +136,14 @@ func (p *Pointers) point(c *x509.Certificate, again bool) (shard int) {
 		c.OCSPServer, c.IssuingCertificateURL = slices.Clone(p.OCSPServers), slices.Clone(p.IssuingCertificateURLs)
 	}
 	return shard
+}
+
+// unpoint takes away what a certificate that is had again says about where to look, as far as p says it anew;
+// all of it if another issuer said it, whose CRL says nothing of what this one issues.
+func (p *Pointers) unpoint(c *x509.Certificate, other bool) {
+	c.ExtraExtensions = slices.DeleteFunc(c.ExtraExtensions, func(e pkix.Extension) bool {
+		return e.Id.Equal(oidCRLDistributionPoints) && (other || len(p.CRLDistributionPoints) > 0) ||
+			e.Id.Equal(oidAuthorityInfoAccess) && (other || len(p.OCSPServers)+len(p.IssuingCertificateURLs) > 0) ||
+			e.Id.Equal(oidFreshestCRL) && other
+	})
 }

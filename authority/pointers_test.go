@@ -100,3 +100,45 @@ func TestPointersThatAreWrong(t *testing.T) {
 		require.Error(t, err, name)
 	}
 }
+
+// A certificate whose record is lost is revoked on the shard that it names.
+func TestShardOfACertificateInHand(t *testing.T) {
+	p := authority.Pointers{CRLDistributionPoints: []string{"http://ca.test/crl/{shard}.crl"}, Shards: 4}
+	ca := authoritytest.New(t, pointing(p))
+	leaf := ca.Issue(signRequest(t, ca, "a.internal"))
+	for shards, want := range map[int]int{4: leaf.Record.Shard, 1: leaf.Record.Shard, 4096: leaf.Record.Shard} {
+		p.Shards = shards
+		store := authority.NewMemory()
+		again := authoritytest.New(t, func(c *authority.Config) {
+			c.Store, c.Roots = store, []*x509.Certificate{ca.Root}
+			c.Issuers[0] = authority.Issuer{Name: "intermediate", Chain: []*x509.Certificate{ca.Intermediate}, Signer: ca.Signer(), Pointers: p}
+		})
+		_, err := again.Authority.Revoke(t.Context(), &authority.RevokeRequest{Serial: leaf.Record.Serial, Certificate: leaf.Leaf, Local: true})
+		require.NoError(t, err)
+		page, err := store.Changes(t.Context(), authority.ChangeQuery{Issuer: "intermediate", Shard: want})
+		require.NoError(t, err)
+		require.Len(t, page.Changes, 1, "%d shards", shards)
+	}
+}
+
+// Where to look is said by whoever issued, and not repeated by another one.
+func TestPointersOfAnotherIssuer(t *testing.T) {
+	store := authority.NewMemory()
+	first := authoritytest.New(t, pointing(authority.Pointers{CRLDistributionPoints: []string{"http://ca.test/{shard}"}, Shards: 4, OCSPServers: []string{"http://ca.test/ocsp"}}),
+		func(c *authority.Config) { c.Store = store })
+	leaf := first.Issue(signRequest(t, first, "a.internal")).Leaf
+	second := authoritytest.New(t)
+	require.NoError(t, first.Authority.Reconfigure(t.Context(), authority.Config{
+		URLs: []string{authoritytest.URL}, Roots: []*x509.Certificate{first.Root, second.Root}, Provisioners: first.Authority.Provisioners(),
+		Issuers: []authority.Issuer{
+			{Name: "new", Chain: []*x509.Certificate{second.Intermediate}, Signer: second.Signer()},
+			{Name: "intermediate", State: authority.Retiring, Chain: []*x509.Certificate{first.Intermediate}, Signer: first.Signer()},
+		},
+	}))
+	c, err := first.Authority.Issue(t.Context(), renewal(leaf))
+	require.NoError(t, err)
+	require.Equal(t, "new", c.Record.Issuer)
+	require.Zero(t, c.Record.Shard)
+	require.Empty(t, c.Leaf.CRLDistributionPoints)
+	require.Empty(t, c.Leaf.OCSPServer)
+}

@@ -5,6 +5,9 @@ import (
 	"time"
 )
 
+// givenUp is how long a CRL must have lapsed before records are no longer kept for the next one.
+const givenUp = 30 * 24 * time.Hour
+
 // prune forgets in slices, so that issuing goes on between them.
 func (a *Authority) prune(ctx context.Context) {
 	s := a.snapshot.Load()
@@ -13,7 +16,7 @@ func (a *Authority) prune(ctx context.Context) {
 	if keep <= 0 {
 		keep = 30 * 24 * time.Hour
 	}
-	p := Prune{Now: now.Add(-spentMargin), Events: now.Add(-keep), Sinks: s.durable, Limit: slice}
+	p := Prune{Now: now.Add(-spentMargin), Events: now.Add(-keep), Sinks: s.durable, Mandatory: s.mandatory, Limit: slice}
 	if s.Retention > 0 {
 		before, err := a.endedBefore(ctx, s, now.Add(-s.Retention))
 		if err != nil {
@@ -46,7 +49,8 @@ func (a *Authority) endedBefore(ctx context.Context, s *snapshot, t time.Time) (
 			return t, err
 		}
 		for _, c := range all {
-			if !c.Delta && c.NextUpdate.After(time.Now()) && c.ThisUpdate.Before(t) {
+			given := time.Since(c.NextUpdate) > givenUp // nobody makes it any more
+			if !c.Delta && !given && c.ThisUpdate.Before(t) {
 				t = c.ThisUpdate
 			}
 		}

@@ -2,6 +2,7 @@ package authority_test
 
 import (
 	"context"
+	"crypto/x509"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -9,6 +10,7 @@ import (
 	"github.com/chancery-ca/chancery/authority"
 	"github.com/chancery-ca/chancery/authority/authoritytest"
 	"github.com/chancery-ca/chancery/event"
+	"github.com/chancery-ca/chancery/provisioner"
 )
 
 func TestHoldAndRelease(t *testing.T) {
@@ -52,5 +54,23 @@ func TestHoldAndRelease(t *testing.T) {
 	for _, code := range []int{-1, 7, 8, 11} {
 		require.ErrorIs(t, revoke(code), authority.BadRequest, "%d", code)
 	}
+	ca.Check()
+}
+
+// The holder of a key reports that it is compromised while the certificate is on hold.
+func TestHolderRevokesWhatIsOnHold(t *testing.T) {
+	ca := authoritytest.New(t)
+	c, other := ca.Leaf("a.internal").Leaf, ca.Leaf("b.internal").Leaf
+	serial := authority.SerialOf(c.SerialNumber)
+	revoke := func(c *x509.Certificate, code int) error {
+		_, err := ca.Authority.Revoke(t.Context(), &authority.RevokeRequest{Serial: serial, Certificate: c, Proof: provisioner.TLSProof, ReasonCode: code})
+		return err
+	}
+	require.NoError(t, revoke(c, authority.ReasonCertificateHold))
+	require.ErrorIs(t, revoke(c, authority.ReasonCertificateHold), authority.Conflict)
+	require.ErrorIs(t, revoke(other, 1), authority.Denied)
+	require.NoError(t, revoke(c, 1))
+	require.ErrorIs(t, revoke(c, 1), authority.Conflict)
+	require.ErrorIs(t, ca.Authority.Release(t.Context(), &authority.ReleaseRequest{Serial: serial}), authority.Conflict)
 	ca.Check()
 }

@@ -29,9 +29,15 @@ func (p *passage) render(context.Context) (string, *Error) {
 	}
 	c := p.certificate
 	c.SerialNumber = newSerial(p.now)
-	p.shard = p.issuer.Pointers.point(c, p.old != nil)
-	if old := p.oldRecord; p.shard == 0 && old != nil && old.Issuer == p.issuer.Name && len(p.issuer.Pointers.CRLDistributionPoints) == 0 {
-		p.shard = old.Shard // its distribution point is repeated with it
+	if p.old != nil {
+		other := !isIssuerOf(p.issuer.cert, p.old)
+		p.issuer.Pointers.unpoint(c, other)
+		if p.oldRecord != nil && !other && len(p.issuer.Pointers.CRLDistributionPoints) == 0 {
+			p.shard = p.oldRecord.Shard // its distribution point is repeated with it
+		}
+	}
+	if n := p.issuer.Pointers.point(c); n > 0 {
+		p.shard = n
 	}
 	if c.SubjectKeyId, err = subjectKeyID(p.subjectPublicKeyInfo()); err != nil {
 		return "", err

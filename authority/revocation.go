@@ -52,7 +52,8 @@ type RevocationStore interface {
 	Changes(ctx context.Context, q ChangeQuery) (*ChangePage, error)
 
 	// PutCRL keeps a CRL in the place of the one of its issuer, shard and kind. Full CRLs and deltas of a
-	// shard are numbered together: a number that is not above the highest of both is [ErrExists].
+	// shard are numbered together: a number that is not above the highest of both is [ErrExists], and so is a
+	// revision below that of the CRL whose place it would take, which knows more.
 	PutCRL(ctx context.Context, c *CRL, posts []Post) error
 
 	// CRL returns the CRL of a scope if its number is above that one, else [ErrNotFound].

@@ -1,6 +1,7 @@
 package authority
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"crypto/x509"
@@ -121,12 +122,12 @@ func (a *Authority) revoker(ctx context.Context, s *snapshot, r *RevokeRequest) 
 			return nil, nil, refuse(Denied, StepAuthenticate, "serial", "the client certificate is not the one to be revoked")
 		}
 		known, kerr := a.known(ctx, s, r.Certificate)
+		if kerr != nil && kerr.Code == "revoked" {
+			known, kerr = a.onHold(ctx, r)
+		}
 		if kerr != nil {
 			if kerr.Step == "" {
 				kerr.Step = StepAuthenticate
-			}
-			if kerr.Code == "revoked" {
-				kerr = refuse(Conflict, StepAuthenticate, "revoked", "the certificate is revoked already")
 			}
 			return nil, nil, kerr
 		}
@@ -153,6 +154,20 @@ func (a *Authority) revoker(ctx context.Context, s *snapshot, r *RevokeRequest) 
 	return p, g, nil
 }
 
+// onHold returns the record of a certificate whose holder wants more than the hold that it is on.
+func (a *Authority) onHold(ctx context.Context, r *RevokeRequest) (*Record, *Error) {
+	got, err := a.store.Certificate(ctx, r.Serial)
+	switch {
+	case err != nil:
+		return nil, fault(StepAuthenticate, "looking up the certificate", err)
+	case got.Status != Issued || !bytes.Equal(got.DER, r.Certificate.Raw):
+		return nil, refuse(Unauthenticated, StepAuthenticate, "foreign", "the certificate is not the one we issued under that serial")
+	case !got.Revocation.Hold() || r.ReasonCode == ReasonCertificateHold:
+		return nil, refuse(Conflict, StepAuthenticate, "revoked", "the certificate is revoked already")
+	}
+	return got, nil
+}
+
 // revocable finds the record to revoke. For a certificate in hand that another program issued under one
 // of our issuers, missing is the record to be made of it.
 func (a *Authority) revocable(ctx context.Context, s *snapshot, r *RevokeRequest) (record, missing *Record, err *Error) {
@@ -174,6 +189,7 @@ func (a *Authority) revocable(ctx context.Context, s *snapshot, r *RevokeRequest
 		return nil, nil, refuse(Denied, StepDecide, "foreign", "the certificate is not one of ours")
 	}
 	m := recordOf(i, r.Certificate)
+	m.Shard = i.Pointers.shardIn(r.Certificate)
 	return m, m, nil
 }
 

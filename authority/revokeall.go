@@ -81,6 +81,11 @@ func (a *Authority) ends(s *snapshot, r *Record, reason int) bool {
 }
 
 func choosesAll(q Query) bool {
+	for _, t := range []*time.Time{&q.KnownFrom, &q.KnownUntil, &q.NotBeforeFrom, &q.NotBeforeUntil, &q.NotAfterFrom, &q.NotAfterUntil} {
+		if t.IsZero() { // in whatever zone
+			*t = time.Time{}
+		}
+	}
 	q.Limit = 0
 	return q == Query{}
 }

@@ -27,7 +27,7 @@ type snapshot struct {
 	fingerprints []string // of the roots, SHA-256, hex
 	audiences    map[provisioner.Operation][]string
 	durable      []string // names of the outbox's sinks
-	mandatory    bool     // one of them can hold back issuance
+	mandatory    []string // those of them that can hold back issuance
 }
 
 // newSnapshot checks c and returns every fault that it has.
@@ -91,7 +91,9 @@ func newSnapshot(c Config) (*snapshot, error) {
 		}
 		seen[d.Name] = true
 		s.durable = append(s.durable, d.Name)
-		s.mandatory = s.mandatory || d.HoldAfter > 0
+		if d.HoldAfter > 0 {
+			s.mandatory = append(s.mandatory, d.Name)
+		}
 	}
 	if len(faults) > 0 {
 		return nil, errors.Join(faults...)
@@ -109,6 +111,11 @@ func (s *snapshot) addIssuers() (faults []error) {
 		}
 		if s.issuerByName[i.Name] != nil {
 			faults = append(faults, fmt.Errorf("authority: two issuers are called %q", i.Name))
+		}
+		for _, o := range s.issuers {
+			if o.id == i.id && o.State != Retired && i.State != Retired { // the CRL of one would be taken for the other's
+				faults = append(faults, fmt.Errorf("authority: issuers %q and %q have the same name and key in their certificates: a renewed certificate takes the place of the old one", o.Name, i.Name))
+			}
 		}
 		s.issuers, s.issuerByName[i.Name] = append(s.issuers, i), i
 	}
@@ -215,6 +222,11 @@ func (s *snapshot) defaultIssuer() *issuer {
 		}
 	}
 	return nil
+}
+
+// isIssuerOf reports whether c names that issuer, by name and key id. It is no proof.
+func isIssuerOf(issuer, c *x509.Certificate) bool {
+	return bytes.Equal(c.RawIssuer, issuer.RawSubject) && (len(c.AuthorityKeyId) == 0 || bytes.Equal(c.AuthorityKeyId, issuer.SubjectKeyId))
 }
 
 // issuersOf finds who may have issued c, by name and key id. It is no proof.

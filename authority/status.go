@@ -80,6 +80,9 @@ func (a *Authority) SignCRL(ctx context.Context, issuer string, tbs []byte) ([]b
 	if err != nil {
 		return nil, err
 	}
+	if err := a.confirmName(ctx, i); err != nil {
+		return nil, err
+	}
 	in := cryptobyte.String(tbs)
 	var body, algorithm, name cryptobyte.String
 	var version int

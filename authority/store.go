@@ -84,6 +84,9 @@ type OutboxStore interface {
 	// Buried returns a sink's dead letters with Seq above after, as Outbox does events.
 	Buried(ctx context.Context, sink string, after int64, limit int) ([]DeadLetter, error)
 
+	// Backlog tells how far behind a sink is, events that Outbox does not return yet included.
+	Backlog(ctx context.Context, sink string) (Backlog, error)
+
 	// Replay puts dead letters back into the outbox, with new Seqs in the order of the old ones. Unknown
 	// ones are ignored.
 	Replay(ctx context.Context, sink string, seqs []int64) error
@@ -149,15 +152,22 @@ type Posted = event.Posted
 // DeadLetter is an event that a sink would not accept.
 type DeadLetter = event.DeadLetter
 
+// Backlog is when the oldest thing happened that a sink has not been told of; zero where there is none.
+type Backlog struct {
+	Waiting time.Time // of the events that are to be delivered
+	Dead    time.Time // of the dead letters
+}
+
 // Prune says what may go.
 type Prune struct {
 	Now          time.Time // credentials whose Until is before this are forgotten; zero means the present
 	Certificates time.Time // records of certificates that ended before this are deleted; zero keeps all
 
 	// Events keeps dead letters, and the events of sinks that are not in Sinks, from that moment on. The
-	// zero time keeps all. An undelivered event of a sink in Sinks is kept whatever its age.
-	Events time.Time
-	Sinks  []string
+	// zero time keeps all. An undelivered event of a sink in Sinks is kept whatever its age, and so is a
+	// dead letter of one in Mandatory.
+	Events           time.Time
+	Sinks, Mandatory []string
 
 	Limit int // rows in one call; 0 means 1000
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/x509"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/chancery-ca/chancery/authority"
@@ -129,6 +130,9 @@ func recordFault(r *authority.Record, issuers []*x509.Certificate) string {
 func eventFaults(records map[authority.Serial]*authority.Record, events []event.Event) (faults []string) {
 	issued, abandoned := map[authority.Serial]int{}, map[authority.Serial]int{}
 	for _, e := range events {
+		if strings.Trim(e.ID, "0123456789abcdefghijklmnopqrstuvwxyz-") != "" { // some sinks take no others
+			faults = append(faults, fmt.Sprintf("the ID of an event is %q", e.ID))
+		}
 		switch e.Type {
 		case event.CertificateIssued, event.CertificateRenewed, event.CertificateRekeyed:
 			issued[authority.Serial(e.Subject)]++

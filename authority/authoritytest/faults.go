@@ -47,6 +47,7 @@ const (
 	Delivered Point = "Delivered"
 	Bury      Point = "Bury"
 	Buried    Point = "Buried"
+	Backlog   Point = "Backlog"
 	Replay    Point = "Replay"
 	Prune     Point = "Prune"
 	Mark      Point = "Mark"
@@ -62,7 +63,7 @@ func Points() []Point {
 // BackgroundPoints lists all others.
 func BackgroundPoints() []Point {
 	return []Point{
-		Reconcile, List, Ending, Revision, Changes, PutCRL, CRL, CRLs, Post, Outbox, Delivered, Bury, Buried, Replay,
+		Reconcile, List, Ending, Revision, Changes, PutCRL, CRL, CRLs, Post, Outbox, Delivered, Bury, Buried, Backlog, Replay,
 		Prune, Mark, SetMark, Lease,
 	}
 }

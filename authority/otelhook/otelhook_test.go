@@ -164,11 +164,11 @@ func (u *unwell) CRLs(ctx context.Context, issuer string) ([]*authority.CRL, err
 	return u.Store.CRLs(ctx, issuer)
 }
 
-func (u *unwell) Outbox(ctx context.Context, sink string, after int64, limit int) ([]authority.Posted, error) {
+func (u *unwell) Backlog(ctx context.Context, sink string) (authority.Backlog, error) {
 	if err := u.reading(ctx); err != nil {
-		return nil, err
+		return authority.Backlog{}, err
 	}
-	return u.Store.Outbox(ctx, sink, after, limit)
+	return u.Store.Backlog(ctx, sink)
 }
 
 func (u *unwell) Buried(ctx context.Context, sink string, after int64, limit int) ([]authority.DeadLetter, error) {

@@ -168,6 +168,10 @@ func (s *store) Buried(ctx context.Context, sink string, after int64, limit int)
 	})
 }
 
+func (s *store) Backlog(ctx context.Context, sink string) (authority.Backlog, error) {
+	return get(ctx, s, "Backlog", func(ctx context.Context) (authority.Backlog, error) { return s.behind.Backlog(ctx, sink) })
+}
+
 func (s *store) Replay(ctx context.Context, sink string, seqs []int64) error {
 	return s.do(ctx, "Replay", func(ctx context.Context) error { return s.behind.Replay(ctx, sink, seqs) })
 }

@@ -38,6 +38,11 @@ func (s *Store) Buried(ctx context.Context, sink string, after int64, limit int)
 	return ask(ctx, s, func(t sqlstore.Tx) ([]authority.DeadLetter, error) { return sqlstore.Buried(t, sink, after, limit) })
 }
 
+// Backlog implements authority.Store. It sees what Outbox does not return yet.
+func (s *Store) Backlog(ctx context.Context, sink string) (authority.Backlog, error) {
+	return ask(ctx, s, func(t sqlstore.Tx) (authority.Backlog, error) { return sqlstore.BacklogOf(t, sink) })
+}
+
 // Replay implements authority.Store.
 func (s *Store) Replay(ctx context.Context, sink string, seqs []int64) error {
 	return s.write(ctx, func(t sqlstore.Tx) error { return sqlstore.Replay(t, sink, seqs) })

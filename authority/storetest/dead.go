@@ -83,3 +83,38 @@ func deadReplay(t *testing.T, s authority.Store) {
 	require.NoError(t, s.Bury(ctx, "a", got[1].Seq, "once more", issuedAt))
 	require.Len(t, buried(t, s, "a"), 3)
 }
+
+func deadBacklog(t *testing.T, s authority.Store) {
+	ctx := context.Background()
+	at := func(minutes int) time.Time { return issuedAt.Add(time.Duration(minutes) * time.Minute) }
+	backlog := func() authority.Backlog {
+		t.Helper()
+		b, err := s.Backlog(ctx, "a")
+		require.NoError(t, err)
+		return b
+	}
+	require.Zero(t, backlog())
+	for _, n := range []int{5, 3, 4} { // not in the order in which it happened
+		p := posts(fmt.Sprint(n), "a", "b")
+		p[0].Event.Time = at(n)
+		require.NoError(t, s.Post(ctx, p))
+	}
+	require.Equal(t, authority.Backlog{Waiting: at(3)}, backlog())
+	all := outbox(t, s, "a")
+	require.NoError(t, s.Bury(ctx, "a", all[1].Seq, "no", at(100)))
+	require.Equal(t, authority.Backlog{Waiting: at(4), Dead: at(3)}, backlog())
+	require.NoError(t, s.Delivered(ctx, "a", []int64{all[0].Seq, all[2].Seq}))
+	require.Equal(t, authority.Backlog{Dead: at(3)}, backlog())
+
+	// A mandatory sink's dead letters stay.
+	p := authority.Prune{Now: time.Unix(0, 0), Events: at(1000), Sinks: []string{"a", "b"}, Mandatory: []string{"a"}}
+	done, err := s.Prune(ctx, p)
+	require.NoError(t, err)
+	require.Zero(t, done.Events)
+	require.Len(t, buried(t, s, "a"), 1)
+	p.Mandatory = []string{"b"}
+	done, err = s.Prune(ctx, p)
+	require.NoError(t, err)
+	require.Equal(t, 1, done.Events)
+	require.Zero(t, backlog())
+}

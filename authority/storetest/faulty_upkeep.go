@@ -32,6 +32,11 @@ func (f *Faulty) Buried(ctx context.Context, sink string, after int64, limit int
 	return faulty(f, "Buried", func() ([]authority.DeadLetter, error) { return f.Store.Buried(ctx, sink, after, limit) })
 }
 
+// Backlog calls On with "Backlog".
+func (f *Faulty) Backlog(ctx context.Context, sink string) (authority.Backlog, error) {
+	return faulty(f, "Backlog", func() (authority.Backlog, error) { return f.Store.Backlog(ctx, sink) })
+}
+
 // Replay calls On with "Replay".
 func (f *Faulty) Replay(ctx context.Context, sink string, seqs []int64) error {
 	return f.on("Replay", func() error { return f.Store.Replay(ctx, sink, seqs) })

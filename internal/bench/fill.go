@@ -50,7 +50,7 @@ func (f *filler) fill(ctx context.Context, from, to int, issuer string, progress
 	for at := from; at <= to; at += chunk {
 		last := min(at+chunk-1, to)
 		series := fmt.Sprintf(f.series, at, last)
-		known := fmt.Sprintf("%d - (%d - i) * 3000", end, to)
+		known := fmt.Sprintf("%d - (%d - CAST(i AS BIGINT)) * 3000", end, to)
 		for _, q := range []string{
 			`INSERT INTO certificates (serial, status, not_before, not_after, reserved_at, issued_at, issuer, shard, provisioner, profile,
 				subject, key_id, entity, spend, more, tbs, der)
@@ -62,7 +62,7 @@ func (f *filler) fill(ctx context.Context, from, to int, issuer string, progress
 			`INSERT INTO terms (term, reserved_at, certificate)
 			SELECT ` + f.rand + `, reserved_at, id FROM certificates WHERE reserved_at >= ` + f.bound(end, to, at) + ` AND reserved_at <= ` + f.bound(end, to, last),
 			`INSERT INTO revocations (certificate, kind, issuer, shard, serial, not_after, reserved_at, reason_code, reason, at, provisioner, revoked_by, revision)
-			SELECT id, 0, issuer, shard, serial, not_after, reserved_at, (id % 2) * 4, '', reserved_at, provisioner, 'admin', 1 FROM certificates
+			SELECT id, 0, issuer, shard, serial, not_after, reserved_at, (id % 2) * 4, '', reserved_at, provisioner, 'admin', 0 FROM certificates
 			WHERE reserved_at >= ` + f.bound(end, to, at) + ` AND reserved_at <= ` + f.bound(end, to, last) + ` AND id % 10 = 0`,
 		} {
 			if _, err := f.db.ExecContext(ctx, q); err != nil {

@@ -69,9 +69,11 @@ func (g *grown) fill(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	end := "PRAGMA journal_mode = WAL" // as the store leaves it
 	if g.url != "" {
-		_, err = f.db.ExecContext(ctx, "ANALYZE")
+		end = "ANALYZE"
 	}
+	_, err = f.db.ExecContext(ctx, end)
 	return err
 }
 

@@ -13,6 +13,8 @@ const (
 	selectDead   = "SELECT seq, payload, reason, buried_at FROM dead_letters WHERE sink = ? AND seq > ? ORDER BY seq LIMIT ?"
 	selectBuried = "SELECT c.payload, c.at FROM dead_letters c WHERE c.seq = ? AND c.sink = ? /*lock*/"
 	deleteDead   = "DELETE FROM dead_letters WHERE seq = ? AND sink = ?"
+	firstWaiting = "SELECT at FROM outbox WHERE sink = ? ORDER BY at LIMIT 1"
+	firstDead    = "SELECT at FROM dead_letters WHERE sink = ? ORDER BY at LIMIT 1"
 )
 
 // take removes an event from a table and returns it. ok is false if it is not there.
@@ -50,6 +52,20 @@ func Buried(tx Tx, sink string, after int64, limit int) ([]authority.DeadLetter,
 		return nil
 	}, sink, after, int64(Limit(limit)))
 	return out, err
+}
+
+// BacklogOf does what Store.Backlog says.
+func BacklogOf(tx Tx, sink string) (b authority.Backlog, err error) {
+	into := func(at *time.Time) func(Row) error {
+		return func(r Row) error {
+			*at = r.time(0)
+			return nil
+		}
+	}
+	if err = tx.Query(firstWaiting, into(&b.Waiting), sink); err == nil {
+		err = tx.Query(firstDead, into(&b.Dead), sink)
+	}
+	return b, err
 }
 
 // Replay does what Store.Replay says.

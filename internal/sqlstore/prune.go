@@ -11,7 +11,9 @@ import (
 
 const (
 	pruneSpent = "DELETE FROM spent WHERE id IN (SELECT id FROM spent WHERE until < ? ORDER BY until LIMIT ?)"
-	pruneDead  = "DELETE FROM dead_letters WHERE seq IN (SELECT seq FROM dead_letters WHERE buried_at < ? ORDER BY buried_at LIMIT ?)"
+	pruneDead  = "DELETE FROM dead_letters WHERE seq IN (SELECT seq FROM dead_letters WHERE sink = ? AND buried_at < ? ORDER BY buried_at LIMIT ?)"
+	nextDead   = "SELECT sink FROM dead_letters WHERE sink > ? ORDER BY sink LIMIT 1"
+	aDead      = "SELECT sink FROM dead_letters ORDER BY sink LIMIT 1"
 	pruneSink  = "DELETE FROM outbox WHERE seq IN (SELECT seq FROM outbox WHERE sink = ? AND at < ? ORDER BY at LIMIT ?)"
 	nextSink   = "SELECT sink FROM outbox WHERE sink > ? ORDER BY sink LIMIT 1"
 	firstSink  = "SELECT sink FROM outbox ORDER BY sink LIMIT 1"
@@ -75,37 +77,39 @@ func pruneCertificates(tx Tx, before time.Time, limit int) (int, error) {
 // pruneEvents deletes dead letters, and then the events of sinks that nobody has.
 func pruneEvents(tx Tx, p authority.Prune, limit int) (int, error) {
 	before := ceilMicro(p.Events)
-	n, err := tx.Exec(pruneDead, before, int64(limit))
-	if err != nil {
-		return 0, err
-	}
-	total := int(n)
-	all, err := sinks(tx)
-	if err != nil {
-		return total, err
-	}
-	for _, sink := range all {
-		if total >= limit || slices.Contains(p.Sinks, sink) {
-			continue
-		}
-		if n, err = tx.Exec(pruneSink, sink, before, int64(limit-total)); err != nil {
+	total := 0
+	for _, t := range [...]struct {
+		first, next, prune string
+		keep               []string
+	}{{aDead, nextDead, pruneDead, p.Mandatory}, {firstSink, nextSink, pruneSink, p.Sinks}} {
+		all, err := sinks(tx, t.first, t.next)
+		if err != nil {
 			return total, err
 		}
-		total += int(n)
+		for _, sink := range all {
+			if total >= limit || slices.Contains(t.keep, sink) {
+				continue
+			}
+			n, err := tx.Exec(t.prune, sink, before, int64(limit-total))
+			if err != nil {
+				return total, err
+			}
+			total += int(n)
+		}
 	}
 	return total, nil
 }
 
 // sinks returns those that have events: a step in an index for each, however many events there are.
-func sinks(tx Tx) ([]string, error) {
+func sinks(tx Tx, first, next string) ([]string, error) {
 	var all []string
 	add := func(r Row) error {
 		all = append(all, r.text(0))
 		return nil
 	}
-	err := tx.Query(firstSink, add)
+	err := tx.Query(first, add)
 	for n := 1; err == nil && n == len(all); n++ {
-		err = tx.Query(nextSink, add, all[n-1])
+		err = tx.Query(next, add, all[n-1])
 	}
 	return all, err
 }

@@ -106,7 +106,8 @@ CREATE TABLE dead_letters (
 	payload   BLOB    NOT NULL
 );
 CREATE INDEX dead_letters_sink ON dead_letters (sink);
-CREATE INDEX dead_letters_buried ON dead_letters (buried_at);
+CREATE INDEX dead_letters_at ON dead_letters (sink, at);
+CREATE INDEX dead_letters_buried ON dead_letters (sink, buried_at);
 
 CREATE TABLE marks (
 	name TEXT    NOT NULL PRIMARY KEY,
