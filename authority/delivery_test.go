@@ -123,7 +123,9 @@ func TestEventsOfRemovedSinksEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fail := event.SinkFunc(func(context.Context, event.Event) error { return errors.New("down") })
 		store := authority.NewMemory()
-		ca := authoritytest.New(t, func(c *authority.Config) { c.Store, c.EventRetention, c.Outbox = store, time.Hour, []authority.Delivery{{Name: "gone", Sink: fail}} })
+		ca := authoritytest.New(t, func(c *authority.Config) {
+			c.Store, c.EventRetention, c.Outbox = store, time.Hour, []authority.Delivery{{Name: "gone", Sink: fail}}
+		})
 		stop := background(t, ca.Authority)
 		ca.Leaf("a.internal")
 		time.Sleep(3 * time.Hour)

@@ -53,8 +53,11 @@ func (f *File) Config(ctx context.Context, o Options) (*authority.Config, error)
 	}
 	c.Roots = certificates(f.top.at("root"), &all, f.Roots...)
 	c.FederatedRoots = certificates(f.top.at("federatedRoots"), &all, f.FederatedRoots...)
-	if i, ok := f.issuer(ctx, o, &all); ok {
-		c.Issuers = []authority.Issuer{i}
+	own := issuing{f.Chain, f.Key, f.top.at("crt"), f.top.at("key"), authority.Active}
+	for _, i := range append([]issuing{own}, f.retiring...) {
+		if i, ok := f.issuer(ctx, o, i, &all); ok {
+			c.Issuers = append(c.Issuers, i)
+		}
 	}
 	f.addPointers(c, cmp.Or(o.HTTP, f.Insecure), &all)
 	f.upkeep.apply(c)
@@ -96,26 +99,26 @@ func (f *File) urls(address string) []string {
 	return slices.Compact(urls)
 }
 
-func (f *File) issuer(ctx context.Context, o Options, all *faults) (authority.Issuer, bool) {
-	chain := certificates(f.top.at("crt"), all, f.Chain)
+func (f *File) issuer(ctx context.Context, o Options, i issuing, all *faults) (authority.Issuer, bool) {
+	chain := certificates(i.crtAt, all, i.crt)
 	password := o.Password
 	if password == nil && f.password != "" {
 		password = func(context.Context, string) ([]byte, error) { return []byte(f.password), nil }
 	}
-	signer, err := softkms.New(softkms.Options{Password: password}).Signer(ctx, f.Key)
+	signer, err := softkms.New(softkms.Options{Password: password}).Signer(ctx, i.key)
 	switch {
 	case errors.Is(err, kms.ErrPassword):
-		all.wrap(f.top.at("key"), fmt.Errorf("the password does not open %s: %w", f.Key, err))
+		all.wrap(i.keyAt, fmt.Errorf("the password does not open %s: %w", i.key, err))
 	case errors.Is(err, kms.ErrNotFound):
-		all.wrap(f.top.at("key"), fmt.Errorf("there is no %s: %w", f.Key, err))
+		all.wrap(i.keyAt, fmt.Errorf("there is no %s: %w", i.key, err))
 	case err != nil:
-		all.wrap(f.top.at("key"), err)
+		all.wrap(i.keyAt, err)
 	}
 	if len(chain) == 0 || err != nil {
 		return authority.Issuer{}, false
 	}
 	sum := sha256.Sum256(chain[0].RawSubjectPublicKeyInfo) // a name that stays for as long as the key does
-	return authority.Issuer{Name: "intermediate-" + hex.EncodeToString(sum[:4]), Chain: chain, Signer: signer}, true
+	return authority.Issuer{Name: "intermediate-" + hex.EncodeToString(sum[:4]), State: i.state, Chain: chain, Signer: signer}, true
 }
 
 // addIdentity lets the CA have its own server certificate.

@@ -52,6 +52,9 @@
 //	      "crl": [], "freshestCRL": [], "ocsp": [], "issuers": []    instead of those below url
 //	    }
 //	  },
+//	  "retiring": {                               issuers before the present one, whose CRLs and OCSP go on
+//	    "2025": {"crt": "certs/intermediate_2025.crt", "key": "secrets/intermediate_2025_key"}
+//	  },
 //	  "notices": {"certificates": ["72h"], "issuers": "720h"},       how long before an end it is announced
 //	  "retention": {"certificates": "8760h", "events": "720h"},      how long records are kept after the end
 //	  "sinks": {                                  who must not miss an event, under names that stay

@@ -53,6 +53,7 @@ type File struct {
 	inventory    *node     // path of the inventory's JSON file; nil: none
 	idpURL       string    // crl.idpURL
 	pointers     *pointers // nil: certificates carry none
+	retiring     []issuing
 	upkeep       upkeep
 	top          *section // where settings stand, for faults found later
 }

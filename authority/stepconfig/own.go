@@ -30,6 +30,7 @@ func (f *File) readOwn(s *section) {
 	}
 	p.close()
 	f.readRevocation(s.section("revocation"))
+	f.readRetiring(s.section("retiring"))
 	f.readUpkeep(s)
 	f.readSinks(s.section("sinks"))
 	s.close()

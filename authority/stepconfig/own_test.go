@@ -1,7 +1,11 @@
 package stepconfig
 
 import (
+	"context"
+	"encoding/json"
 	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -164,4 +168,54 @@ func TestOwnRefuses(t *testing.T) {
 	_, err := load(fromStep(t, "plain"), `{"revocation": {"delta": true, "pointers": {"crl": ["http://x.example/crl"]}}}`)
 	require.ErrorContains(t, err, "revocation.delta: needs crl.enabled")
 	require.ErrorContains(t, err, "revocation.pointers.crl: needs crl.enabled")
+}
+
+// After a rotation the issuer before goes on signing CRLs, and nothing else.
+func TestRetiringIssuers(t *testing.T) {
+	folder := func() (string, *File) {
+		dir := t.TempDir()
+		f, err := Init(t.Context(), InitOptions{Dir: dir, Name: "Test", DNSNames: []string{"localhost"}, Password: []byte("password")})
+		require.NoError(t, err)
+		return dir, f
+	}
+	_, old := folder()
+	dir, now := folder()
+	change := func(name string, with func(map[string]any)) {
+		t.Helper()
+		path, m := filepath.Join(dir, "config", name), map[string]any{}
+		b, err := os.ReadFile(path)
+		if err == nil {
+			require.NoError(t, json.Unmarshal(b, &m))
+		}
+		with(m)
+		b, err = json.Marshal(m)
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(path, b, 0o600))
+	}
+	change("ca.json", func(m map[string]any) { m["root"] = []string{now.Roots[0], old.Roots[0]} })
+	retiring := func(crt, key string) (*authority.Config, error) {
+		t.Helper()
+		change("chancery.json", func(m map[string]any) {
+			m["retiring"] = map[string]any{"before": map[string]any{"crt": crt, "key": key}}
+		})
+		f, err := Load(filepath.Join(dir, "config", "ca.json"))
+		if err != nil {
+			return nil, err
+		}
+		return f.Config(t.Context(), Options{
+			Store: authority.NewMemory(), Password: func(context.Context, string) ([]byte, error) { return []byte("password"), nil },
+		})
+	}
+	c, err := retiring(old.Chain, old.Key)
+	require.NoError(t, err)
+	require.Len(t, c.Issuers, 2)
+	require.Equal(t, []authority.State{authority.Active, authority.Retiring}, []authority.State{c.Issuers[0].State, c.Issuers[1].State})
+	require.NotEqual(t, c.Issuers[0].Name, c.Issuers[1].Name)
+	_, err = authority.New(*c)
+	require.NoError(t, err)
+
+	_, err = retiring(old.Chain, "secrets/nothing")
+	require.ErrorContains(t, err, "retiring.before.key")
+	_, err = retiring("", old.Key)
+	require.ErrorContains(t, err, "retiring.before.crt")
 }

@@ -36,6 +36,9 @@ type StoreOptions struct {
 	// authority.ErrReadOnly. It changes nothing for PostgreSQL. Records that are kept in memory are in another
 	// process, so then it is an error.
 	ReadOnly bool
+
+	// Restored is what to do with a SQLite file that was restored from an older copy.
+	Restored sqlite.Restored
 }
 
 // OpenStore opens the store that the file names: a PostgreSQL database, the SQLite file at f.DB.Path, or one
@@ -58,7 +61,7 @@ func (f *File) OpenStore(ctx context.Context, o *StoreOptions) (Store, error) {
 	if err := os.MkdirAll(filepath.Dir(f.DB.Path), 0o700); err != nil {
 		return nil, fmt.Errorf("stepconfig: %w", err)
 	}
-	return f.openSQLite(ctx, nil)
+	return f.openSQLite(ctx, &sqlite.Options{Restored: o.Restored})
 }
 
 func (f *File) openSQLite(ctx context.Context, o *sqlite.Options) (Store, error) {
