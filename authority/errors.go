@@ -82,7 +82,7 @@ func fault(step Step, what string, err error) *Error {
 	e := &Error{Kind: Internal, Step: step, Code: "internal", Reason: what, Err: err}
 	switch {
 	case errors.Is(err, ErrSpent):
-		e.Kind, e.Code = Unauthenticated, "spent"
+		e.Kind, e.Code, e.Reason = Unauthenticated, "spent", "the credential was used before"
 	case errors.Is(err, ErrNotFound):
 		e.Kind, e.Code = NotFound, "not-found"
 	case errors.Is(err, ErrCursor):

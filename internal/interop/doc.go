@@ -1,6 +1,7 @@
 // Package interop tests examples/intermediate with programs that nobody here wrote: the step CLI,
-// OpenSSL, GnuTLS, curl, step-ca itself, and step-ca's Go client in a module of its own
-// (testdata/stepclient).
+// OpenSSL, GnuTLS, curl, nginx, jq, PostgreSQL, step-ca itself, and step-ca's Go client in a module of its
+// own (testdata/stepclient). Events go to a NATS server in the test's process, and to receivers that read
+// webhooks and syslog with the libraries made for them.
 //
 // A program that is not there skips what needs it, with a message that says how to get it. With
 // CHANCERY_INTEROP=require that is a failure instead. Everything happens on loopback, in temporary

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"sync"
 	"testing"
+
+	"github.com/chancery-ca/chancery/internal/pgtest"
 )
 
 // programs are the ones the tests know, with the way to get each.
@@ -21,6 +23,9 @@ var programs = map[string]string{
 	"openssl":  "apt-get install openssl",
 	"curl":     "apt-get install curl",
 	"certtool": "apt-get install gnutls-bin",
+	"ocsptool": "apt-get install gnutls-bin",
+	"nginx":    "apt-get install nginx",
+	"jq":       "apt-get install jq",
 }
 
 // need finds a program, or ends the test: skipped, or failed where nothing may be skipped.
@@ -48,12 +53,12 @@ func unavailable(t testing.TB, format string, args ...any) {
 	t.Skipf(format, args...)
 }
 
-// find looks on PATH and where go install puts things.
+// find looks on PATH, where go install puts things, and where Debian has daemons.
 func find(name string) string {
 	if path, err := exec.LookPath(name); err == nil {
 		return path
 	}
-	dirs := []string{os.Getenv("GOBIN")}
+	dirs := []string{os.Getenv("GOBIN"), "/usr/sbin"}
 	for _, d := range filepath.SplitList(os.Getenv("GOPATH")) {
 		dirs = append(dirs, filepath.Join(d, "bin"))
 	}
@@ -127,7 +132,7 @@ func TestMain(m *testing.M) {
 		}
 		return err
 	})
-	code := m.Run()
+	code := pgtest.Run(m)
 	stopAll()
 	tally.print()
 	os.RemoveAll(dir)

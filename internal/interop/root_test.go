@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/chancery-ca/chancery/template"
+	"github.com/chancery-ca/chancery/template/step"
 )
 
 var buildRootCA = sync.OnceValues(func() ([]byte, error) {
@@ -106,7 +107,7 @@ func TestOfflineRoot(t *testing.T) {
 func TestRequestTemplate(t *testing.T) {
 	t.Parallel()
 	c := newClient(t)
-	tpl, err := template.ParseRequest("request.tpl", `{
+	tpl, err := step.ParseRequest("request.tpl", `{
 		"subject": {"commonName": {{ toJson .Subject.CommonName }}, "organization": "Interop"},
 		"sans": {{ toJson .SANs }},
 		"keyUsage": ["digitalSignature"],

@@ -1,7 +1,6 @@
 package interop
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -14,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -68,8 +68,10 @@ type server struct {
 	dir          string // as step ca init lays it out
 	url          string
 	port         string
+	plain        string // URL of the plain HTTP listener; empty in folders by step ca init
 	passwordFile string
 	env          []string // beside the usual
+	flags        []string // of every start
 
 	cmd    *exec.Cmd
 	stderr *output
@@ -83,6 +85,7 @@ type options struct {
 	dns []string // default localhost and 127.0.0.1
 	// byStep makes the folder with the real step ca init, with these further flags.
 	byStep []string
+	flags  []string // of every start
 }
 
 // makeFolder lays out a CA's folder without leaving a server running in it.
@@ -90,7 +93,7 @@ func makeFolder(t testing.TB, o options) *server {
 	t.Helper()
 	dir, err := os.MkdirTemp(scratch, "ca")
 	require.NoError(t, err)
-	s := &server{dir: filepath.Join(dir, "ca"), port: freePort(t)}
+	s := &server{dir: filepath.Join(dir, "ca"), port: freePort(t), flags: o.flags}
 	s.url = "https://localhost:" + s.port
 	s.passwordFile = filepath.Join(dir, "password")
 	require.NoError(t, os.WriteFile(s.passwordFile, []byte(password+"\n"), 0o600))
@@ -98,8 +101,10 @@ func makeFolder(t testing.TB, o options) *server {
 		o.dns = []string{"localhost", "127.0.0.1"}
 	}
 	if !peer() && o.byStep == nil {
-		s.start(t, "-dns", strings.Join(o.dns, ","), "-name", "Interop")
-		s.stop(t)
+		port := freePort(t)
+		s.plain = "http://" + net.JoinHostPort(o.dns[0], port)
+		s.start(t, "-dns", strings.Join(o.dns, ","), "-name", "Interop", "-http-address", "127.0.0.1:"+port)
+		require.NoError(t, s.stop(t))
 		return s
 	}
 	args := []string{"ca", "init", "--name", "Interop", "--address", "127.0.0.1:" + s.port, "--provisioner", "admin",
@@ -158,14 +163,17 @@ func stopAll() {
 	}
 }
 
-// start starts the server and waits until it answers. It is killed when the tests are over, and its
-// stderr is shown if t fails.
+// start starts the server and waits until it answers and is ready, which it is with the first CRLs. It is
+// killed when the tests are over, and its stderr is shown if t fails.
 func (s *server) start(t testing.TB, flags ...string) {
 	t.Helper()
 	s.launch(t, flags...)
 	deadline := time.Now().Add(30 * time.Second)
 	for {
 		err := s.health()
+		if err == nil && !peer() && !strings.Contains(s.stderr.String(), `"msg":"ready"`) {
+			err = errors.New("not ready")
+		}
 		if err == nil {
 			return
 		}
@@ -183,7 +191,7 @@ func (s *server) start(t testing.TB, flags ...string) {
 // launch starts the server and does not wait.
 func (s *server) launch(t testing.TB, flags ...string) {
 	t.Helper()
-	args := append([]string{"-config", s.config(), "-password-file", s.passwordFile, "-address", "127.0.0.1:" + s.port}, flags...)
+	args := slices.Concat([]string{"-config", s.config(), "-password-file", s.passwordFile, "-address", "127.0.0.1:" + s.port}, s.flags, flags)
 	if _, err := os.Stat(s.config()); err != nil {
 		args[0], args[1] = "-dir", s.dir
 	}
@@ -241,6 +249,12 @@ func (s *server) config() string        { return filepath.Join(s.dir, "config", 
 func (s *server) root() string          { return filepath.Join(s.dir, "certs", "root_ca.crt") }
 func (s *server) intermediate() string  { return filepath.Join(s.dir, "certs", "intermediate_ca.crt") }
 func (s *server) at(host string) string { return net.JoinHostPort(host, s.port) }
+
+// own is the text of chancery.json, for the next start or reload.
+func (s *server) own(t testing.TB, text string) {
+	t.Helper()
+	require.NoError(t, os.WriteFile(filepath.Join(s.dir, "config", "chancery.json"), []byte(text), 0o600))
+}
 
 // edit changes ca.json as a person with an editor does.
 func (s *server) edit(t testing.TB, change func(ca, authority map[string]any)) {
@@ -322,35 +336,4 @@ func (s *server) has(t testing.TB, name string) func() bool {
 		}
 		return false
 	}
-}
-
-func freePort(t testing.TB) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer l.Close()
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	require.NoError(t, err)
-	return port
-}
-
-// output is what a process wrote so far.
-type output struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.b.Len() > 1<<20 {
-		return len(p), nil
-	}
-	return o.b.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.b.String()
 }

@@ -12,8 +12,10 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
+	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -168,6 +170,57 @@ func TestCertctl(t *testing.T) {
 	status, answer = c.post(t, "/revoke", body)
 	require.Equal(t, http.StatusOK, status, answer)
 	require.Equal(t, "ok", answer["status"])
+}
+
+// T07: whoever runs such a connector can let tokens that are made out to sign revoke, too.
+func TestCertctlRevokesWithASignToken(t *testing.T) {
+	t.Parallel()
+	ours(t, "there is no such setting")
+	s := makeFolder(t, options{})
+	s.start(t)
+	c := certctl{s, s.provisionerKey(t, "admin")}
+	u := user(t, s)
+	var serial string
+	revoke := func(path string) (int, string) {
+		status, answer := c.post(t, "/revoke", map[string]any{
+			"serial": serial, "ott": c.token(t, path, serial), "reasonCode": 1, "reason": "keyCompromise", "passive": true,
+		})
+		return status, fmt.Sprint(answer["status"])
+	}
+	issue := func(name string) *relying {
+		leaf := u.certificate(name, name+".internal")
+		serial = leaf.SerialNumber.String()
+		return u.relying(name)
+	}
+	refused := func() {
+		t.Helper()
+		status, _ := revoke("/1.0/sign")
+		require.Equal(t, http.StatusUnauthorized, status)
+	}
+
+	issue("strict").good()
+	refused()
+	s.own(t, `{"signAudienceMayRevoke": true, "revocation": {"ocsp": true, "pointers": {}}}`)
+	require.NoError(t, s.stop(t))
+	s.start(t)
+	for _, path := range []string{"/1.0/sign", "/1.0/revoke"} {
+		r := issue(strings.TrimPrefix(path, "/1.0/"))
+		r.good()
+		status, answer := revoke(path)
+		require.Equal(t, http.StatusOK, status)
+		require.Equal(t, "ok", answer)
+		r.appears(r.crl)
+		r.revoked(compromised)
+	}
+	// A token to revoke is still none to sign with.
+	status, _ := c.sign(t, c.token(t, "/1.0/revoke", "c.internal"), time.Time{}, time.Time{}, "c.internal")
+	require.Equal(t, http.StatusUnauthorized, status)
+
+	s.own(t, `{"revocation": {"ocsp": true, "pointers": {}}}`)
+	require.NoError(t, s.stop(t))
+	s.start(t)
+	issue("again")
+	refused()
 }
 
 func TestTokenClaims(t *testing.T) {
