@@ -39,6 +39,29 @@ func BenchmarkReserveCommit(b *testing.B) {
 	}
 }
 
+// BenchmarkRevoke is what one revocation takes, with n callers at once.
+func BenchmarkRevoke(b *testing.B) {
+	for _, callers := range []int{1, 32} {
+		b.Run(fmt.Sprint(callers), func(b *testing.B) {
+			s := open(b, filepath.Join(b.TempDir(), "ca.db"))
+			serials := make([]authority.Serial, b.N)
+			var n atomic.Int64
+			inParallel(b, 32, func() error {
+				i := n.Add(1) - 1
+				r := benchRecord(int(i))
+				serials[i] = r.Serial
+				return s.Reserve(context.Background(), r, provisioner.Spend{})
+			})
+			n.Store(0)
+			b.StartTimer()
+			inParallel(b, callers, func() error {
+				v := &authority.Revocation{Serial: serials[n.Add(1)-1], ReasonCode: 1, RevokedAt: time.Now()}
+				return s.Revoke(context.Background(), v, nil, provisioner.Spend{}, nil)
+			})
+		})
+	}
+}
+
 // BenchmarkFloor is one bare row per transaction over one connection: what the disk and the driver take
 // without us.
 func BenchmarkFloor(b *testing.B) {

@@ -18,6 +18,9 @@ type conn struct {
 	dc    driver.Conn
 	stmts map[string]stmt
 	args  []driver.NamedValue // of the statement that runs
+
+	heard  []line // what the transaction changes, for the journal
+	newest int64  // id that it has given
 }
 
 type stmt interface {
@@ -66,6 +69,7 @@ func (c *conn) Insert(query string, args ...any) (int64, bool, error) {
 		return 0, false, err
 	}
 	id, err := r.LastInsertId()
+	c.newest = max(c.newest, id)
 	return id, err == nil, err
 }
 
@@ -108,6 +112,27 @@ func (c *conn) NextRevision() (int64, error) { return sqlstore.Next(c, sqlstore.
 
 // Revision implements sqlstore.Tx.
 func (c *conn) Revision() (int64, error) { return sqlstore.Last(c, sqlstore.Revision) }
+
+// Standing implements sqlstore.Witness.
+func (c *conn) Standing(s *sqlstore.Standing) { c.heard = append(c.heard, line{Standing: s}) }
+
+// Numbered implements sqlstore.Witness.
+func (c *conn) Numbered(n *sqlstore.CRLNumber) { c.heard = append(c.heard, line{CRL: n}) }
+
+// within runs f in a transaction of its own.
+func (c *conn) within(f func() error) error {
+	_, err := c.Exec("BEGIN IMMEDIATE")
+	if err != nil {
+		return err
+	}
+	if err = f(); err == nil {
+		_, err = c.Exec("COMMIT")
+	}
+	if err != nil {
+		c.Exec("ROLLBACK")
+	}
+	return err
+}
 
 func (c *conn) run(query string, args []any) (driver.Result, error) {
 	s, err := c.prepare(query)

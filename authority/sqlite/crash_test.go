@@ -127,6 +127,7 @@ func checkAcknowledged(t *testing.T, path string, acked []string) {
 	s, err := sqlite.Open(ctx, path, nil)
 	require.NoError(t, err)
 	defer s.Close()
+	require.Nil(t, s.Gap(), "a crash is no restored copy")
 	for _, line := range acked {
 		f := strings.Fields(line)
 		if len(f) < 2 || (f[0] == "reserved" && len(f) < 3) {
@@ -165,4 +166,51 @@ func spentAreRefused(t *testing.T, s *sqlite.Store, acked []string) {
 		err := s.Reserve(context.Background(), storetest.Record(-n), provisioner.Spend{ID: f[2], Until: time.Now().Add(time.Hour)})
 		require.ErrorIs(t, err, authority.ErrSpent, f[2])
 	}
+}
+
+// Whatever copy is put back, with the journal: what was acknowledged as revoked is revoked.
+func TestCrashAndRestore(t *testing.T) {
+	rounds := 8
+	if testing.Short() {
+		rounds = 3
+	}
+	dir := t.TempDir()
+	path := filepath.Join(dir, "ca.db")
+	var acked []string
+	for i := range rounds {
+		acked = append(acked, killedChild(t, path)...)
+		if i%2 == 0 { // sometimes it is the next child that finds what the crash has left
+			session(t, path, nil, func(s *sqlite.Store) { require.Nil(t, s.Gap()) })
+			copyFile(t, path, fmt.Sprint(path, ".", i))
+		}
+	}
+	session(t, path, nil, func(s *sqlite.Store) { require.Nil(t, s.Gap()) })
+	for i := 0; i < rounds; i += 2 {
+		copyFile(t, fmt.Sprint(path, ".", i), path)
+		copyFile(t, path+".ledger", path+".kept")
+		session(t, path, nil, func(s *sqlite.Store) { revokedStay(t, s, acked) })
+		session(t, path, &sqlite.Options{Restored: sqlite.Replay}, func(s *sqlite.Store) {
+			revokedStay(t, s, acked)
+			issue(t, s, i)
+		})
+		session(t, path, nil, func(s *sqlite.Store) {
+			require.Nil(t, s.Gap())
+			revokedStay(t, s, acked)
+		})
+		checkIntegrity(t, path)
+		copyFile(t, path+".kept", path+".ledger")
+	}
+}
+
+func revokedStay(t *testing.T, s *sqlite.Store, acked []string) {
+	n := 0
+	for _, line := range acked {
+		if f := strings.Fields(line); f[0] == "revoked" && len(f) == 2 && len(f[1]) == 32 {
+			r, err := s.Certificate(context.Background(), authority.Serial(f[1]))
+			require.NoError(t, err, line)
+			require.NotNil(t, r.Revocation, line)
+			n++
+		}
+	}
+	require.Positive(t, n)
 }

@@ -118,3 +118,36 @@ func skip(t *testing.T, format string, args ...any) {
 	}
 	t.Skipf(format, args...)
 }
+
+// A journal on a full disk of its own refuses revocations, whole, and nothing else.
+func TestFullJournalDisk(t *testing.T) {
+	dir := mount(t, "size=64k,mode=0700")
+	path, o := filepath.Join(t.TempDir(), "ca.db"), &sqlite.Options{Journal: filepath.Join(dir, "journal")}
+	s, err := sqlite.Open(ctx, path, o)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, s.Close()) }()
+	n := 0
+	for ; err == nil; n++ {
+		require.Less(t, n, 1000, "the disk never was full")
+		issue(t, s, n)
+		err = s.Revoke(ctx, &authority.Revocation{Serial: serialOf(n), RevokedAt: time.Now()}, nil, storetest.Spend("token"+string(serialOf(n))), nil)
+	}
+	n--
+	require.ErrorIs(t, err, authority.ErrFull)
+	require.ErrorIs(t, err, authority.ErrUnavailable)
+	r, err := s.Certificate(ctx, serialOf(n))
+	require.NoError(t, err)
+	require.Nil(t, r.Revocation, "refused means refused")
+	issue(t, s, n+1)
+	require.NoError(t, s.Close())
+	s, err = sqlite.Open(ctx, path, o)
+	require.NoError(t, err)
+	require.Nil(t, s.Gap())
+	for i := range n {
+		r, err := s.Certificate(ctx, serialOf(i))
+		require.NoError(t, err)
+		require.NotNil(t, r.Revocation, i)
+	}
+	require.NoError(t, syscall.Mount("", dir, "", syscall.MS_REMOUNT, "size=1m"))
+	require.NoError(t, s.Revoke(ctx, &authority.Revocation{Serial: serialOf(n), RevokedAt: time.Now()}, nil, storetest.Spend("token"+string(serialOf(n))), nil))
+}

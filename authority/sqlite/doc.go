@@ -11,4 +11,28 @@
 //
 // A full disk refuses writes with authority.ErrFull, reads go on, and once there is space again so do
 // writes. What the log takes of it is given back first. Do not put the file on a network file system.
+//
+// # Backup and restore
+//
+// A copy is made with SQLite's own means while the store is open (sqlite3 ca.db ".backup copy.db", or VACUUM
+// INTO), or of the one file after Close. To restore it, put it in the place of the database and remove the
+// files beside it whose names end in -wal and -shm: they belong to what was there before.
+//
+// Beside the database lies its journal, whose name ends in .ledger. Every revocation, release and abandonment,
+// and every CRL's number, is on the disk there before it is in the database; and, without waiting for the disk,
+// how many certificates there are. It is text, holds no secrets, and loses what no longer matters when [Store.Prune]
+// is called. Leave it where it is when the database is restored: it says what the copy lacks. Best it is on
+// another disk, see [Options.Journal]; to back it up as well, copy it after the database.
+//
+// Yesterday's copy must not make good what was revoked today. So [Open] compares the two, and if the database
+// is behind by more than a crash explains, it opens the store to be read only: every write is [ErrRestored]; what
+// is read says what the journal does of certificates; a CRL is refused if a newer one was published.
+// [Store.Gap] tells what is missing. With [Replay], the changes are made again and the store goes on, without the
+// records of certificates that the journal does not name. With a journal that is missing, damaged or another
+// database's, nothing that is read could be relied on, and Open fails until it is told to [Accept] that.
+//
+// A database and a journal that are restored together, from the same time, cannot be told from the newest ones.
+// What is lost with the database besides is not made up for: credentials that were spent since can be used once
+// more while they live, and events that were not delivered are gone. After a power cut, the count of certificates
+// can be some seconds old, so that a copy from those seconds passes for the newest if nothing was revoked in them.
 package sqlite

@@ -38,11 +38,8 @@ func (s *Store) Lease(ctx context.Context, name string) (context.Context, func()
 	if err := ctx.Err(); err != nil {
 		return nil, nil, err
 	}
-	if s.life.Err() != nil {
-		return nil, nil, authority.ErrClosed
-	}
-	if s.readOnly {
-		return nil, nil, errReadOnly
+	if err := s.refuse(); err != nil {
+		return nil, nil, err
 	}
 	if !s.leases.take(name) {
 		return nil, nil, authority.ErrHeld

@@ -17,8 +17,12 @@ func (s *Store) Post(ctx context.Context, posts []authority.Post) error {
 	return s.do(ctx, f)
 }
 
-// Outbox implements authority.Store.
+// Outbox implements authority.Store. That of a restored database is not read: what is in it was delivered,
+// most likely, and nobody could write down that it is again.
 func (s *Store) Outbox(ctx context.Context, sink string, after int64, limit int) ([]authority.Posted, error) {
+	if s.over != nil && !s.readOnly {
+		return nil, s.refuse()
+	}
 	return read(ctx, s, func(tx sqlstore.Tx) ([]authority.Posted, error) { return sqlstore.Outbox(tx, sink, after, limit) })
 }
 
@@ -35,6 +39,11 @@ func (s *Store) Bury(ctx context.Context, sink string, seq int64, reason string,
 // Buried implements authority.Store.
 func (s *Store) Buried(ctx context.Context, sink string, after int64, limit int) ([]authority.DeadLetter, error) {
 	return read(ctx, s, func(tx sqlstore.Tx) ([]authority.DeadLetter, error) { return sqlstore.Buried(tx, sink, after, limit) })
+}
+
+// Backlog implements authority.Store.
+func (s *Store) Backlog(ctx context.Context, sink string) (authority.Backlog, error) {
+	return read(ctx, s, func(tx sqlstore.Tx) (authority.Backlog, error) { return sqlstore.BacklogOf(tx, sink) })
 }
 
 // Replay implements authority.Store.

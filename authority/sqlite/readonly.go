@@ -25,15 +25,45 @@ func openReadOnly(path string, o Options) (*Store, error) {
 	if err != nil {
 		return nil, openError(path, err)
 	}
-	s := &Store{path: real, readOnly: true, done: make(chan struct{}), readers: make(chan *conn, o.Readers)}
+	s := &Store{path: real, journal: journalOf(real, o), readOnly: true, refusal: errReadOnly, done: make(chan struct{}), readers: make(chan *conn, o.Readers)}
 	s.life, s.end = context.WithCancel(context.Background())
 	for range o.Readers {
 		s.readers <- nil
 	}
-	if err := s.check(); err != nil {
+	if err = s.check(); err == nil {
+		err = s.look()
+	}
+	if err != nil {
 		return nil, errors.Join(openError(real, err), s.Close())
 	}
 	return s, nil
+}
+
+// look compares the file with its journal, for what is read to say what the journal does. A copy without its
+// journal can be looked into, too.
+func (s *Store) look() error {
+	var v *finding
+	var err error
+	for range 3 { // while it is compared, a writer may put a shorter journal in its place
+		if v, err = s.compare(); err != nil || v.verdict < behind {
+			return err
+		}
+	}
+	s.gap = v.gap()
+	if v.verdict == behind {
+		s.over = overlayOf(v)
+	}
+	return nil
+}
+
+func (s *Store) compare() (*finding, error) {
+	return compare(s.journal, func() (p position, err error) {
+		err = s.read(s.life, func(tx sqlstore.Tx) (err error) {
+			p, err = positionOf(tx)
+			return err
+		})
+		return p, err
+	})
 }
 
 // check refuses what is not ours, and a schema that this program does not read.
@@ -82,6 +112,9 @@ func (s *Store) closeReaders() {
 		if r := <-s.readers; r != nil {
 			errs = append(errs, r.close())
 		}
+	}
+	if s.lock != nil {
+		errs = append(errs, s.lock.release())
 	}
 	s.err = errors.Join(errs...)
 	close(s.done)

@@ -30,7 +30,7 @@ func (s *Store) relieved(c *conn, group []*op, full error) error {
 		return full
 	}
 	truncateLog(c)
-	err := transact(c, group)
+	err := s.transact(c, group)
 	if errors.Is(err, authority.ErrFull) {
 		s.hopeless = time.Now()
 	}

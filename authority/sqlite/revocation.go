@@ -29,12 +29,16 @@ func (s *Store) Release(ctx context.Context, n authority.Serial, at time.Time, p
 
 // Revision implements authority.Store.
 func (s *Store) Revision(ctx context.Context) (int64, error) {
-	return read(ctx, s, sqlstore.Tx.Revision)
+	return lay(ctx, s, sqlstore.Tx.Revision, func(tx sqlstore.Tx, o *overlay) (int64, error) {
+		n, err := tx.Revision()
+		return max(n, o.revision), err
+	})
 }
 
 // Changes implements authority.Store.
 func (s *Store) Changes(ctx context.Context, q authority.ChangeQuery) (*authority.ChangePage, error) {
-	return read(ctx, s, func(tx sqlstore.Tx) (*authority.ChangePage, error) { return sqlstore.Changes(tx, q) })
+	return lay(ctx, s, func(tx sqlstore.Tx) (*authority.ChangePage, error) { return sqlstore.Changes(tx, q) },
+		func(tx sqlstore.Tx, o *overlay) (*authority.ChangePage, error) { return o.changes(tx, q) })
 }
 
 // PutCRL implements authority.Store.
@@ -48,10 +52,12 @@ func (s *Store) PutCRL(ctx context.Context, c *authority.CRL, posts []authority.
 
 // CRL implements authority.Store.
 func (s *Store) CRL(ctx context.Context, scope authority.CRLScope, above int64) (*authority.CRL, error) {
-	return read(ctx, s, func(tx sqlstore.Tx) (*authority.CRL, error) { return sqlstore.CRL(tx, scope, above) })
+	return lay(ctx, s, func(tx sqlstore.Tx) (*authority.CRL, error) { return sqlstore.CRL(tx, scope, above) },
+		func(tx sqlstore.Tx, o *overlay) (*authority.CRL, error) { return o.crl(tx, scope, above) })
 }
 
 // CRLs implements authority.Store.
 func (s *Store) CRLs(ctx context.Context, issuer string) ([]*authority.CRL, error) {
-	return read(ctx, s, func(tx sqlstore.Tx) ([]*authority.CRL, error) { return sqlstore.CRLs(tx, issuer) })
+	return lay(ctx, s, func(tx sqlstore.Tx) ([]*authority.CRL, error) { return sqlstore.CRLs(tx, issuer) },
+		func(tx sqlstore.Tx, o *overlay) ([]*authority.CRL, error) { return o.crls(tx, issuer) })
 }

@@ -28,13 +28,17 @@ type Options struct {
 	// file must be there, in the schema of this version. SQLite still needs files of its own beside it (-wal
 	// and -shm), so where there is no Store that has made them, its folder must be writable.
 	ReadOnly bool
+
+	Journal  string   // the file with the journal; default the database's name and ".ledger". Best on another disk
+	Restored Restored // what to do with a database that is older than its journal; default nothing, see ErrRestored
 }
 
 // Store is an open database. It implements authority.Store and is safe for concurrent use.
 type Store struct {
-	path   string
-	lock   *fileLock
-	opened time.Time // when the lock was got
+	path    string
+	journal string
+	lock    *fileLock
+	opened  time.Time // when the lock was got
 
 	ops  chan *op
 	life context.Context // ends when Close begins
@@ -47,7 +51,12 @@ type Store struct {
 	leases leases
 
 	readOnly  bool
+	refusal   error     // what writing comes to, without a writer; nil: there is one
+	gap       *Gap      // nil: none
+	over      *overlay  // nil: what is read is as it is in the file
 	closeOnce sync.Once // of closeReaders
+
+	ledger *ledger // the writer's
 
 	hopeless time.Time // when a disk last stayed full; the writer's
 }
@@ -97,12 +106,22 @@ func Open(ctx context.Context, path string, opts *Options) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{
-		path: path, lock: lock, opened: time.Now(), ops: make(chan *op, o.Group),
+		path: path, journal: journalOf(path, o), lock: lock, opened: time.Now(), ops: make(chan *op, o.Group),
 		done: make(chan struct{}), readers: make(chan *conn, o.Readers),
 	}
 	s.life, s.end = context.WithCancel(context.Background())
 	for range o.Readers {
 		s.readers <- nil
+	}
+	if err := s.catchUp(w, o); err != nil {
+		s.end()
+		return nil, errors.Join(openError(path, err), w.close(), lock.release())
+	}
+	if s.refusal != nil {
+		if err := w.close(); err != nil {
+			return nil, errors.Join(openError(path, err), s.Close())
+		}
+		return s, nil
 	}
 	go s.write(w, o.Group)
 	return s, nil
@@ -112,11 +131,26 @@ func Open(ctx context.Context, path string, opts *Options) (*Store, error) {
 // call after it, gets authority.ErrClosed. Closing twice is no error.
 func (s *Store) Close() error {
 	s.end()
-	if s.readOnly {
+	if s.refusal != nil {
 		s.closeOnce.Do(s.closeReaders)
 	}
 	<-s.done
 	return s.err
+}
+
+// refuse returns why nothing is written, or nil.
+func (s *Store) refuse() error {
+	if s.life.Err() != nil {
+		return authority.ErrClosed
+	}
+	return s.refusal
+}
+
+func journalOf(path string, o Options) string {
+	if o.Journal != "" {
+		return o.Journal
+	}
+	return path + ".ledger"
 }
 
 // create makes the file if there is none, and returns its name without symbolic links, so that one file

@@ -51,17 +51,26 @@ func (s *Store) Reconcile(ctx context.Context, before, at time.Time, limit int, 
 
 // Certificate implements authority.Store.
 func (s *Store) Certificate(ctx context.Context, n authority.Serial) (*authority.Record, error) {
-	return read(ctx, s, func(tx sqlstore.Tx) (*authority.Record, error) { return sqlstore.Certificate(tx, n) })
+	return lay(ctx, s, func(tx sqlstore.Tx) (*authority.Record, error) { return sqlstore.Certificate(tx, n) },
+		func(tx sqlstore.Tx, o *overlay) (*authority.Record, error) { return o.certificate(tx, n) })
 }
 
 // List implements authority.Store.
 func (s *Store) List(ctx context.Context, q authority.Query) (*authority.Page, error) {
-	return read(ctx, s, func(tx sqlstore.Tx) (*authority.Page, error) { return sqlstore.List(tx, q) })
+	return lay(ctx, s, func(tx sqlstore.Tx) (*authority.Page, error) { return sqlstore.List(tx, q) },
+		func(tx sqlstore.Tx, o *overlay) (*authority.Page, error) { return o.list(tx, q) })
 }
 
 // Ending implements authority.Store.
 func (s *Store) Ending(ctx context.Context, from, until time.Time, cursor string, limit int) (*authority.Page, error) {
-	return read(ctx, s, func(tx sqlstore.Tx) (*authority.Page, error) { return sqlstore.Ending(tx, from, until, cursor, limit) })
+	ending := func(tx sqlstore.Tx) (*authority.Page, error) { return sqlstore.Ending(tx, from, until, cursor, limit) }
+	return lay(ctx, s, ending, func(tx sqlstore.Tx, o *overlay) (*authority.Page, error) {
+		page, err := ending(tx)
+		if err != nil {
+			return nil, err
+		}
+		return o.keep(page, isGood), nil
+	})
 }
 
 // ExclusiveSince implements authority.Exclusive: the lock keeps all other processes out.

@@ -8,38 +8,30 @@ import (
 	"github.com/chancery-ca/chancery/internal/sqlstore"
 )
 
-// pruneSlice is how many rows Prune deletes in one transaction, so that issuing never waits for more.
-const pruneSlice = 100
-
 // Prune implements authority.Store. It works in several small transactions; what it returns with an
 // error was deleted.
 func (s *Store) Prune(ctx context.Context, p authority.Prune) (authority.Pruned, error) {
-	if p.Now.IsZero() {
-		p.Now = time.Now()
+	total, err := sqlstore.PruneInSlices(p, func(f func(sqlstore.Tx) error) error { return s.do(ctx, f) })
+	if err == nil {
+		err = s.tidy(ctx, p.Certificates)
 	}
-	left := p.Limit
-	if left <= 0 {
-		left = 1000
-	}
-	var total authority.Pruned
-	for {
-		slice := p
-		slice.Limit = min(left, pruneSlice)
-		var n authority.Pruned
-		err := s.do(ctx, func(tx sqlstore.Tx) (err error) {
-			n, err = sqlstore.Prune(tx, slice)
-			return err
-		})
-		if err != nil {
-			return total, err
+	return total, err
+}
+
+// tidy rids the journal of what no longer matters, when it has grown. Writers wait for it meanwhile.
+func (s *Store) tidy(ctx context.Context, before time.Time) (err error) {
+	if failed := s.do(ctx, func(sqlstore.Tx) error {
+		if s.ledger.overgrown() {
+			err = s.ledger.compact(before) // what becomes of the journal undoes nothing in the transaction
 		}
-		left -= n.Spent + n.Certificates + n.Events
-		total.Spent, total.Certificates, total.Events = total.Spent+n.Spent, total.Certificates+n.Certificates, total.Events+n.Events
-		total.More = n.More
-		if left <= 0 || !n.More {
-			return total, nil
-		}
+		return nil
+	}); failed != nil {
+		return failed
 	}
+	if err != nil {
+		return ledgerFault(err)
+	}
+	return nil
 }
 
 // Mark implements authority.Store.

@@ -33,13 +33,8 @@ func (s *Store) do(ctx context.Context, f func(sqlstore.Tx) error) error {
 		return err
 	}
 	o := &op{run: f, done: make(chan error, 1)}
-	select {
-	case <-s.life.Done():
-		return authority.ErrClosed
-	default:
-	}
-	if s.readOnly {
-		return errReadOnly
+	if err := s.refuse(); err != nil {
+		return err
 	}
 	select {
 	case s.ops <- o:
@@ -103,11 +98,12 @@ func (s *Store) collect(group []*op, most int) []*op {
 // own, so that what is wrong with one is not the others' fault. A file that is full, or that another
 // program holds, is that for all of them, and waiting for it once is enough.
 func (s *Store) commit(c *conn, group []*op) {
-	err := transact(c, group)
+	err := s.transact(c, group)
 	if errors.Is(err, authority.ErrFull) {
 		err = s.relieved(c, group, err)
 	}
-	if err != nil && len(group) > 1 && !errors.Is(err, authority.ErrUnavailable) {
+	_, unwritten := errors.AsType[*ledgerError](err)
+	if err != nil && len(group) > 1 && (unwritten || !errors.Is(err, authority.ErrUnavailable)) {
 		for i := range group {
 			s.commit(c, group[i:i+1])
 		}
@@ -122,7 +118,7 @@ func (s *Store) commit(c *conn, group []*op) {
 }
 
 // transact returns nil once every o.err is an answer and the transaction is on the disk.
-func transact(c *conn, group []*op) (err error) {
+func (s *Store) transact(c *conn, group []*op) (err error) {
 	if len(group) == 0 {
 		return nil
 	}
@@ -133,9 +129,13 @@ func transact(c *conn, group []*op) (err error) {
 		if err != nil {
 			// Some errors have ended the transaction already, and then this one fails: no matter.
 			c.Exec("ROLLBACK")
+			if s.ledger.torn {
+				s.ledger.cut()
+			}
 			err = translate(err)
 		}
 	}()
+	c.heard, c.newest = c.heard[:0], 0
 	if _, err := c.Exec("BEGIN IMMEDIATE"); err != nil {
 		return err
 	}
@@ -144,8 +144,30 @@ func transact(c *conn, group []*op) (err error) {
 			return o.err
 		}
 	}
-	_, err = c.Exec("COMMIT")
-	return err
+	if err := s.record(c); err != nil {
+		return err
+	}
+	if _, err = c.Exec("COMMIT"); err != nil {
+		return err
+	}
+	s.ledger.highest = max(s.ledger.highest, c.newest)
+	s.ledger.took()
+	s.ledger.note()
+	return nil
+}
+
+// record has the journal on the disk before the database: what was acknowledged is in both, and a crash in
+// between leaves a change that somebody has asked for.
+func (s *Store) record(c *conn) error {
+	if len(c.heard) == 0 {
+		return nil
+	}
+	last, err := s.ledger.append(c.heard)
+	clear(c.heard)
+	if err != nil {
+		return err
+	}
+	return sqlstore.SetCounter(c, sqlstore.Journaled, last)
 }
 
 // shut answers what still waits, and closes everything.
@@ -156,7 +178,7 @@ func (s *Store) shut(c *conn) error {
 			errs = append(errs, r.close())
 		}
 	}
-	errs = append(errs, c.close(), s.lock.release())
+	errs = append(errs, c.close(), s.ledger.close(), s.lock.release())
 	return errors.Join(errs...)
 }
 

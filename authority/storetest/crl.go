@@ -121,3 +121,22 @@ func crlRace(t *testing.T, s authority.Store) {
 	require.EqualValues(t, 8, highest)
 	require.Len(t, outbox(t, s, "sink"), len(kept))
 }
+
+// A CRL that knows less does not take the place of one that knows more, whatever its number.
+func crlRevision(t *testing.T, s authority.Store) {
+	ctx := context.Background()
+	require.NoError(t, s.PutCRL(ctx, crlOf("default", 0, false, 5), nil))
+	old := crlOf("default", 0, false, 9)
+	old.Revision = 49
+	require.ErrorIs(t, s.PutCRL(ctx, old, posts("1", "sink")), authority.ErrExists)
+	require.Empty(t, outbox(t, s, "sink"))
+	got, err := s.CRL(ctx, old.CRLScope, 0)
+	require.NoError(t, err)
+	require.Equal(t, int64(5), got.Number)
+	same := crlOf("default", 0, false, 6) // which the refused one has not used up
+	same.Revision = 50
+	require.NoError(t, s.PutCRL(ctx, same, nil))
+	other := crlOf("default", 1, false, 1)
+	other.Revision = 1
+	require.NoError(t, s.PutCRL(ctx, other, nil), "another shard")
+}

@@ -70,6 +70,7 @@ func Run(t *testing.T, open func(t *testing.T) authority.Store) {
 		{"Prune/credentials", pruneSpent},
 		{"Prune/certificates", pruneCertificates},
 		{"Prune/budget", pruneBudget},
+		{"PutCRL/never less than before", crlRevision},
 		{"Outbox/backlog", deadBacklog},
 		{"Prune/events", pruneEvents},
 		{"Prune/events in slices", pruneEventsBudget},

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/chancery-ca/chancery/authority/sqlite"
 	"github.com/chancery-ca/chancery/authority/stepconfig"
 	"github.com/chancery-ca/chancery/kms/softkms"
 )
@@ -23,6 +24,7 @@ type folder struct {
 	passwordFile string // path, or empty: nobody said
 	db           string // instead of what ca.json says; empty: what it says
 	made         bool   // by this start
+	restored     sqlite.Restored
 	log          *slog.Logger
 }
 

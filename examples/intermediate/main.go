@@ -35,6 +35,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/chancery-ca/chancery/authority/sqlite"
 	"github.com/chancery-ca/chancery/internal/sdnotify"
 )
 
@@ -67,6 +68,7 @@ func (p *place) check(set map[string]bool) error {
 type flags struct {
 	place
 	address, httpAddress, dns, name string
+	restored                        sqlite.Restored
 	set                             map[string]bool // those that were given
 }
 
@@ -79,6 +81,7 @@ func parseFlags(args []string, w io.Writer) (*flags, error) {
 	fs.StringVar(&f.httpAddress, "http-address", "127.0.0.1:9080", "`host:port` for CRL and OCSP over plain HTTP, for a new folder; afterwards, instead of ca.json's insecureAddress. Empty: none")
 	fs.StringVar(&f.dns, "dns", "localhost,127.0.0.1", "the CA's DNS `names` and IP addresses, for a new folder")
 	fs.StringVar(&f.name, "name", "Chancery", "the CA's `name`, for a new folder")
+	fs.TextVar(&f.restored, "restored", sqlite.Restored(0), "what to do when chancery.sqlite was restored from an older copy: `replay` what its journal has, or accept what cannot be replayed")
 	if err := fs.Parse(args); err != nil {
 		return nil, err
 	}
@@ -122,6 +125,7 @@ func run(args []string, notifySocket string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
+	c.restored = f.restored
 	s, err := start(ctx, c, f, log)
 	if err != nil {
 		return err

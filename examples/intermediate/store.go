@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/chancery-ca/chancery/authority/postgres"
+	"github.com/chancery-ca/chancery/authority/sqlite"
 	"github.com/chancery-ca/chancery/authority/stepconfig"
 )
 
@@ -24,7 +25,11 @@ func checkDB(db string) error {
 // the process that has it.
 func (c *folder) openStore(ctx context.Context, f *stepconfig.File, look bool) (stepconfig.Store, error) {
 	if c.db == "" {
-		return f.OpenStore(ctx, &stepconfig.StoreOptions{PostgreSQL: openPostgres, ReadOnly: look})
+		s, err := f.OpenStore(ctx, &stepconfig.StoreOptions{PostgreSQL: openPostgres, ReadOnly: look, Restored: c.restored})
+		if db, ok := s.(*sqlite.Store); ok && db.Gap() != nil {
+			c.log.Warn("the database was restored from an older copy, or its journal was lost", "found", db.Gap().String())
+		}
+		return s, err
 	}
 	s, err := openPostgres(ctx, c.db)
 	if err != nil {

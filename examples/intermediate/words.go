@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/chancery-ca/chancery/authority"
+	"github.com/chancery-ca/chancery/authority/sqlite"
 	"github.com/chancery-ca/chancery/authority/stepconfig"
 	"github.com/chancery-ca/chancery/kms"
 	"github.com/chancery-ca/chancery/provisioner/jwk"
@@ -125,6 +126,10 @@ func explain(err error) string {
 	switch {
 	case errors.Is(err, authority.ErrLocked):
 		hint = "Another process serves this CA already. Stop it first, or start this one with another -dir."
+	case errors.Is(err, sqlite.ErrRestored):
+		hint = "Put the newest copy of the database and its journal, the .ledger beside it, there. If this is the newest, start once with -restored replay: " +
+			"it revokes again what was revoked since, and goes on without the records that are lost. If the journal is lost or damaged, " +
+			"-restored accept begins another, and what only the old one knew to be revoked is good again. Until then, certificates list shows what is known."
 	case errors.Is(err, authority.ErrReadOnly):
 		hint = "The records of what is issued must be written there. Check owner and permissions of the folder."
 	case errors.Is(err, authority.ErrFull):

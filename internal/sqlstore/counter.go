@@ -7,6 +7,11 @@ import "fmt"
 const (
 	Seq      = "seq"
 	Revision = "revision"
+
+	// Of a database with a journal beside it: which one, and how much of it is in the database. They are
+	// there from the moment on that it has one.
+	Journal   = "journal"
+	Journaled = "journaled"
 )
 
 const (

@@ -1,6 +1,8 @@
 package sqlstore
 
 import (
+	"strings"
+
 	"github.com/chancery-ca/chancery/authority"
 )
 
@@ -14,7 +16,9 @@ const (
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (issuer, shard, delta) DO UPDATE SET number = excluded.number, base = excluded.base,
 		revision = excluded.revision, this_update = excluded.this_update, next_update = excluded.next_update,
-		entries = excluded.entries, der = excluded.der`
+		entries = excluded.entries, der = excluded.der WHERE crls.revision <= excluded.revision`
+
+	selectRevision = "SELECT c.revision FROM crls c WHERE c.issuer = ? AND c.shard = ? AND c.delta = ? /*lock*/"
 
 	crlColumns = "SELECT issuer, shard, delta, number, base, revision, this_update, next_update, entries"
 	selectCRL  = crlColumns + ", der FROM crls WHERE issuer = ? AND shard = ? AND delta = ? AND number > ?"
@@ -28,6 +32,17 @@ func PutCRL(c *authority.CRL, posts []authority.Post) (func(Tx) error, error) {
 		return nil, err
 	}
 	return func(tx Tx) error {
+		known := int64(0)
+		err := tx.Query(selectRevision, func(r Row) error {
+			known = r.int(0)
+			return nil
+		}, c.Issuer, int64(c.Shard), flag(c.Delta))
+		if err != nil {
+			return err
+		}
+		if known > c.Revision {
+			return authority.ErrExists
+		}
 		n, err := tx.Exec(raiseNumber, c.Issuer, int64(c.Shard), c.Number)
 		if err != nil {
 			return err
@@ -35,10 +50,16 @@ func PutCRL(c *authority.CRL, posts []authority.Post) (func(Tx) error, error) {
 		if n == 0 {
 			return authority.ErrExists
 		}
-		_, err = tx.Exec(upsertCRL, c.Issuer, int64(c.Shard), flag(c.Delta), c.Number, c.Base, c.Revision,
+		if w, ok := tx.(Witness); ok {
+			w.Numbered(&CRLNumber{Issuer: strings.ToValidUTF8(c.Issuer, "\uFFFD"), Shard: int64(c.Shard), Kind: flag(c.Delta), Number: c.Number})
+		}
+		n, err = tx.Exec(upsertCRL, c.Issuer, int64(c.Shard), flag(c.Delta), c.Number, c.Base, c.Revision,
 			c.ThisUpdate.UnixMicro(), c.NextUpdate.UnixMicro(), int64(c.Entries), notNull(c.DER))
 		if err != nil {
 			return err
+		}
+		if n == 0 { // another node made the first one just now: its transaction is the one that stays
+			return authority.ErrExists
 		}
 		return insertPosts(tx, p)
 	}, nil

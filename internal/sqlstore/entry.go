@@ -60,7 +60,10 @@ func (e *entry) put(tx Tx, c *certificate) error {
 	}
 	_, err = tx.Exec(upsertEntry, c.id, e.kind, c.issuer, c.shard, c.serial, c.notAfter, c.reservedAt,
 		e.reasonCode, e.reason, e.at, e.provisioner, e.by, abandonedAt, revision)
-	return err
+	if err != nil {
+		return err
+	}
+	return tell(tx, c.id)
 }
 
 // abandonedEntry is what a CRL says of an abandoned reservation.
@@ -74,8 +77,10 @@ func drop(tx Tx, c *certificate, at int64) error {
 		return err
 	}
 	if old != nil && old.kind == revoked {
-		_, err := tx.Exec(updateAbandonedAt, at, c.id)
-		return err
+		if _, err := tx.Exec(updateAbandonedAt, at, c.id); err != nil {
+			return err
+		}
+		return tell(tx, c.id)
 	}
 	return abandonedEntry(at).put(tx, c)
 }

@@ -64,7 +64,7 @@ func TestPlans(t *testing.T) {
 		selectEntry: "PRIMARY KEY", upsertEntry: "", updateAbandonedAt: "PRIMARY KEY",
 		selectEntries: "revocations_issuer (issuer=? AND not_after>?)", selectShard: "revocations_shard (issuer=? AND shard=? AND not_after>?)",
 		selectAbove: "revocations_revision (issuer=? AND revision>?)",
-		raiseNumber: "", upsertCRL: "", selectCRL: "issuer=? AND shard=? AND delta=?", selectCRLs: "issuer=?",
+		raiseNumber: "", upsertCRL: "", selectRevision: "delta=?", selectCRL: "issuer=? AND shard=? AND delta=?", selectCRLs: "issuer=?",
 		insertOutbox: "", deleteOutbox: "PRIMARY KEY", selectOutbox: "outbox_sink", selectPosted: "PRIMARY KEY", insertDead: "",
 		selectDead: "dead_letters_sink", selectBuried: "PRIMARY KEY", deleteDead: "PRIMARY KEY",
 		selectMark: "marks", upsertMark: "", updateCounter: "counters", selectCounter: "counters",

@@ -16,7 +16,7 @@ type Tx interface {
 	// Exec returns how many rows it changed.
 	Exec(query string, args ...any) (int64, error)
 
-	// Insert adds one row and returns its id; ok is false if a conflict kept it out.
+	// Insert adds one row of certificates and returns its id; ok is false if a conflict kept it out.
 	Insert(query string, args ...any) (id int64, ok bool, err error)
 
 	// Query calls row for each row. The Row is valid during the call; the []byte in it stay so.
