@@ -59,6 +59,10 @@ var rooms = map[string]room{
 	"event/webhook":    {ours: []string{"event"}, others: []string{"github.com/standard-webhooks/standard-webhooks/libraries/go"}},
 	"event/eventtest":  {ours: []string{"event"}, others: []string{testifyRequire, testifyAssert}, kind: kit},
 
+	"acme":           {},
+	"acme/challenge": {ours: []string{"acme"}, others: []string{"github.com/miekg/dns", asn1, errgroup}},
+	"acme/envelope":  {ours: []string{"acme", "internal/jws"}, others: []string{jose}},
+
 	"authority": {
 		ours:   []string{"provisioner", "inventory", "template", "kms", "event", "authority/policy", "internal/x509lint", "internal/jws"},
 		others: []string{asn1, errgroup},
