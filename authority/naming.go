@@ -26,7 +26,8 @@ func (s *snapshot) renames(next *snapshot) error {
 // confirmName makes sure that the store knows an issuer by its name, or by none. The store keeps moments, so
 // the name is kept as one: a digest of it, in microseconds.
 func (a *Authority) confirmName(ctx context.Context, i *issuer) *Error {
-	if _, ok := a.named.Load(i.id); ok {
+	key := i.id + "/" + i.Name
+	if _, ok := a.named.Load(key); ok {
 		return nil
 	}
 	sum := sha256.Sum256([]byte(i.Name))
@@ -34,8 +35,9 @@ func (a *Authority) confirmName(ctx context.Context, i *issuer) *Error {
 	mark := "issuer/" + i.id
 	got, err := a.store.Mark(ctx, mark)
 	if err == nil && got.IsZero() {
-		err = a.store.SetMark(ctx, mark, want)
-		got = want
+		if err = a.store.SetMark(ctx, mark, want); err == nil {
+			got, err = a.store.Mark(ctx, mark) // another node may have been at it
+		}
 	}
 	switch {
 	case err != nil:
@@ -43,6 +45,6 @@ func (a *Authority) confirmName(ctx context.Context, i *issuer) *Error {
 	case !got.Equal(want):
 		return refuse(Conflict, "", "issuer-renamed", "issuer %q has had another name, under which the store keeps what it has revoked", i.Name)
 	}
-	a.named.Store(i.id, true)
+	a.named.Store(key, true)
 	return nil
 }

@@ -40,4 +40,17 @@ func TestIssuersKeepTheirNames(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, list(again, "intermediate"))
 	require.NoError(t, list(again, "intermediate"))
+
+	// Nor does it help to retire in between.
+	second := authoritytest.New(t)
+	retired := func(more ...authority.Issuer) authority.Config {
+		c := config("intermediate")
+		c.Issuers[0].State, c.Roots = authority.Retired, append(c.Roots, second.Root)
+		c.Issuers = append(c.Issuers, authority.Issuer{Name: "second", Chain: []*x509.Certificate{second.Intermediate}, Signer: second.Signer()})
+		c.Issuers = append(c.Issuers, more...)
+		return c
+	}
+	require.NoError(t, again.Reconfigure(t.Context(), retired()))
+	require.NoError(t, again.Reconfigure(t.Context(), retired(config("other").Issuers...)))
+	require.ErrorIs(t, list(again, "other"), authority.Conflict)
 }

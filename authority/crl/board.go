@@ -92,11 +92,14 @@ func (b *board) set(s authority.CRLScope, c *authority.CRL) {
 	}
 }
 
-// fail notes why a CRL could not be made.
-func (b *board) fail(s authority.CRLScope, err error) {
+// fail notes why a CRL could not be made, and reports whether that is news.
+func (b *board) fail(s authority.CRLScope, err error) (news bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.at(s).fail(err)
+	st := b.at(s)
+	news = st.Err == nil || st.Err.Error() != err.Error()
+	st.fail(err)
+	return news
 }
 
 // failAll notes what concerns all of an issuer's series.

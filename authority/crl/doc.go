@@ -35,4 +35,11 @@
 // Every node may run a Publisher. They share the store: a lease for each issuer lets one work at a time,
 // and every node serves what any of them made. Numbers rise, and follow the clock, so that a store that
 // was restored from a copy does not repeat one.
+//
+// A CRL never takes the place of one that knows of more changes. A node that lost its lease without noticing
+// is refused by the store, and looks again. A store that was restored as a whole has the CRLs of that time,
+// too, and goes on from there. One whose counter of changes went back, and its CRLs did not, is broken: no
+// CRLs are made from it, [Publisher.Status] says so, and the old ones are served until they lapse. The same
+// goes for an issuer whose key the store knows by another name. Such faults are looked at again every minute,
+// and when the configuration changes.
 package crl

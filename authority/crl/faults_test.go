@@ -5,7 +5,9 @@ import (
 	"crypto"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -134,7 +136,7 @@ func TestFaults(t *testing.T) {
 			var held []authority.Serial
 			for step := range 60 {
 				issuer := []string{"a", "b"}[step%2]
-				s := l.record(issuer, int(seed%3)*(1+step%2)%3, time.Now().Add(time.Duration(1+step%7)*time.Hour))
+				s := l.record(issuer, step%(1+int(seed%3)), time.Now().Add(time.Duration(1+step%7)*time.Hour))
 				switch step % 3 {
 				case 0:
 					l.revoke(s, 1)
@@ -161,9 +163,19 @@ func TestFaults(t *testing.T) {
 			mu.Unlock()
 			time.Sleep(time.Minute)
 			require.NotEmpty(t, seen)
-			require.Empty(t, crltest.Verify(t.Context(), l.ca))
+			l.verify()
 		})
 	}
+}
+
+// copied makes another authority of the same issuers, on a store in which as much has happened.
+func (l *lab) copied(changes int) *lab {
+	c := newLab(l, pointers(0, true), func(c *authority.Config) { c.Issuers, c.Roots = l.config.Issuers, l.config.Roots })
+	c.key = l.key
+	for range changes {
+		c.revoked("a", 0, time.Now().Add(30*day))
+	}
+	return c
 }
 
 // A store that was restored from a copy: its revision and its CRLs are older than what was handed out.
@@ -174,25 +186,79 @@ func TestRestoredStore(t *testing.T) {
 		for range 5 {
 			l.revoked("a", 0, time.Now().Add(30*day))
 		}
+		require.NoError(t, l.publisher(crl.Options{}).Publish(t.Context()))
+		copied := map[bool]*authority.CRL{false: l.crl("a", 0, false), true: l.crl("a", 0, true)}
+		for range 3 {
+			l.revoked("a", 0, time.Now().Add(30*day))
+		}
 		time.Sleep(17 * time.Hour)
 		stop()
 		late := l.crl("a", 0, true)
-		// Everything else is lost, but a CRL that says revision 5 is there.
-		lost := newLab(t, pointers(0, true), func(c *authority.Config) { c.Issuers, c.Roots = l.config.Issuers, l.config.Roots })
+		require.Greater(t, late.Revision, copied[true].Revision)
+		lost := l.copied(5)
 		for _, delta := range []bool{false, true} {
-			require.NoError(t, lost.store.PutCRL(t.Context(), l.crl("a", 0, delta), nil))
+			require.NoError(t, lost.store.PutCRL(t.Context(), copied[delta], nil))
 		}
-		s := lost.revoked("a", 0, time.Now().Add(30*day))
 		lost.run(lost.publisher(crl.Options{}))
+		lost.verify()
+		s := lost.revoked("a", 0, time.Now().Add(30*day))
 		time.Sleep(2 * time.Second)
-		require.Greater(t, lost.crl("a", 0, false).Number, late.Number)
-		require.Equal(t, crltest.Entries{s: 1}, lost.list("a", 0, false))
+		require.Greater(t, lost.crl("a", 0, true).Number, late.Number)
+		require.Contains(t, lost.list("a", 0, true), s)
 		lost.verify()
 		// And where nothing at all is left, the clock keeps numbers from being used again.
 		empty := newLab(t)
 		require.NoError(t, empty.publisher(crl.Options{}).Publish(t.Context()))
 		require.Greater(t, empty.crl("a", 0, false).Number, late.Number)
 	})
+}
+
+// A store whose counter went back and whose CRLs did not: nobody can say what changed since, so nothing takes
+// the place of what was published. That is said, once, and costs no signatures.
+func TestCounterWentBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log syncBuffer
+		var signed atomic.Int64
+		l := newLab(t, func(c *authority.Config) {
+			c.Issuers[0].Signer = &brokenSigner{c.Issuers[0].Signer, func() bool { signed.Add(1); return false }}
+		})
+		l.revoked("b", 0, time.Now().Add(30*day))
+		full, delta := l.published("a", 9, false), l.published("a", 9, true)
+		signed.Store(0)
+		o := crl.Options{Issuers: []string{"a"}, Delta: true}
+		require.ErrorContains(t, l.publisher(o).Publish(t.Context()), "counters went back")
+		o.Logger = slog.New(slog.NewTextHandler(&log, nil))
+		p := l.publisher(o)
+		l.run(p)
+		for range 5 {
+			l.revoked("a", 0, time.Now().Add(30*day))
+			time.Sleep(30 * time.Minute)
+		}
+		require.Zero(t, signed.Load())
+		require.Equal(t, 2, strings.Count(log.String(), "\n"), log.String())
+		for _, s := range p.Status() {
+			require.ErrorContains(t, s.Err, "counters went back")
+			require.InDelta(t, (150 * time.Minute).Seconds(), time.Since(s.Failing).Seconds(), 1)
+		}
+		require.NoError(t, p.Ready(), "what there is is good")
+		require.Equal(t, []*authority.CRL{full, delta}, []*authority.CRL{l.crl("a", 0, false), l.crl("a", 0, true)})
+		for range 10 {
+			l.revoked("a", 0, time.Now().Add(30*day))
+		}
+		time.Sleep(2 * time.Minute)
+		require.Empty(t, only(crltest.Verify(t.Context(), l.ca), `issuer "a"`), "it counts further than it had")
+		require.NoError(t, p.Status()[0].Err)
+	})
+}
+
+// published puts a CRL of a revision into the store.
+func (l *lab) published(issuer string, revision int64, delta bool) *authority.CRL {
+	o := l.copied(0)
+	require.NoError(l, o.publisher(crl.Options{Issuers: []string{issuer}, Delta: true}).Publish(context.Background()))
+	c := o.crl(issuer, 0, delta)
+	c.Revision = revision
+	require.NoError(l, l.store.PutCRL(context.Background(), c, nil))
+	return l.crl(issuer, 0, delta)
 }
 
 // pagedStore lets something happen between two pages of changes.

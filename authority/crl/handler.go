@@ -40,7 +40,7 @@ func (p *Publisher) serve(w http.ResponseWriter, r *http.Request) {
 	c, err := p.cache.get(r.Context(), scope, expected)
 	now := time.Now()
 	switch {
-	case err != nil && (c == nil || !c.valid(now)):
+	case err != nil && (c == nil || !c.valid(now)), c == nil && expected: // it is about to be made
 		w.Header().Set("Retry-After", "5")
 		refuse(w, http.StatusServiceUnavailable)
 	case c == nil:

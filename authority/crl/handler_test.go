@@ -166,8 +166,8 @@ func TestServesWhatOthersMade(t *testing.T) {
 			}}
 		})
 		server := l.publisher(crl.Options{}).Handler()
-		require.Equal(t, 404, ask(server, "GET", "/crl").Code)
-		require.Equal(t, 404, ask(server, "GET", "/crl/a/1.crl").Code)
+		require.Equal(t, 503, ask(server, "GET", "/crl").Code)
+		require.Equal(t, 503, ask(server, "GET", "/crl/a/1.crl").Code)
 		maker := l.publisher(crl.Options{})
 		require.NoError(t, maker.Publish(t.Context()))
 		time.Sleep(time.Second)

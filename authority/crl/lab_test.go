@@ -115,10 +115,12 @@ func (l *lab) publisher(o crl.Options) *crl.Publisher {
 }
 
 // run runs a publisher in a bubble until the test ends, or the function is called.
-func (l *lab) run(p *crl.Publisher) (stop func()) {
+func (l *lab) run(p *crl.Publisher) (stop func()) { return l.runs(p.Run) }
+
+func (l *lab) runs(run func(context.Context) error) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- p.Run(ctx) }()
+	go func() { done <- run(ctx) }()
 	synctest.Wait()
 	var once sync.Once
 	stop = func() {
@@ -131,16 +133,31 @@ func (l *lab) run(p *crl.Publisher) (stop func()) {
 	return stop
 }
 
-// record makes a certificate known that ends then.
+// record makes a certificate known that ends then, and names that shard.
 func (l *lab) record(issuer string, shard int, end time.Time) authority.Serial {
 	l.Helper()
 	l.mu.Lock()
 	l.n++
-	s := authority.Serial(fmt.Sprintf("%x", 0x1000+l.n))
+	n := 0x1000 + l.n
 	l.mu.Unlock()
-	require.NoError(l, l.store.Reserve(context.Background(), &authority.Record{Serial: s, Issuer: issuer, Shard: shard, TBS: []byte{1}, NotAfter: end, ReservedAt: time.Now()}, provisioner.Spend{}))
-	require.NoError(l, l.store.Commit(context.Background(), s, []byte{1}, time.Now(), nil))
+	s := authority.Serial(fmt.Sprintf("%x", n))
+	c := l.leaf(issuer, shard, n, end)
+	require.NoError(l, l.store.Reserve(context.Background(), &authority.Record{Serial: s, Issuer: issuer, Shard: shard, TBS: c.RawTBSCertificate, NotAfter: end, ReservedAt: time.Now()}, provisioner.Spend{}))
+	require.NoError(l, l.store.Commit(context.Background(), s, c.Raw, time.Now(), nil))
 	return s
+}
+
+// leaf makes a certificate past the pipeline, so that a test chooses its shard.
+func (l *lab) leaf(issuer string, shard int, serial int64, end time.Time) *x509.Certificate {
+	l.Helper()
+	at := slices.IndexFunc(l.config.Issuers, func(i authority.Issuer) bool { return i.Name == issuer })
+	return certificate(l, "x.internal", l.config.Issuers[at].Chain[0], l.key[issuer], l.key[issuer], func(c *x509.Certificate) {
+		c.SerialNumber, c.NotAfter, c.IsCA, c.KeyUsage = big.NewInt(serial), end, false, x509.KeyUsageDigitalSignature
+		if shard > 0 {
+			c.CRLDistributionPoints = crl.Pointers(base, issuer, shard, false).CRLDistributionPoints
+			c.CRLDistributionPoints = authority.Expand(c.CRLDistributionPoints, shard)
+		}
+	})
 }
 
 func (l *lab) revoke(s authority.Serial, reason int) {
@@ -171,9 +188,12 @@ func (l *lab) list(issuer string, shard int, delta bool) crltest.Entries {
 	return crltest.EntriesOf(got)
 }
 
+// verify looks at what there is from both sides: as the store sees it, and as another node serves it to those
+// who rely on it.
 func (l *lab) verify() {
 	l.Helper()
 	require.Empty(l, crltest.Verify(context.Background(), l.ca))
+	require.Empty(l, crltest.Rely(context.Background(), l.ca, l.publisher(crl.Options{}).Handler()))
 }
 
 func (l *lab) reconfigure(change func(*authority.Config)) {

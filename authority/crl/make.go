@@ -18,6 +18,8 @@ const pageSize = 10000
 var (
 	errNoBase       = errors.New("crl: there is no full CRL that a delta could add to")
 	errReconfigured = errors.New("crl: the issuer was changed meanwhile")
+	errFaster       = errors.New("crl: another CRL was kept meanwhile")
+	errWentBack     = errors.New("crl: the store counts fewer changes than are in the CRL that it keeps: its counters went back, and what happened since then is not known")
 )
 
 // make makes, signs and publishes one CRL. have is what there is already.
@@ -37,11 +39,17 @@ func (m *maker) make(ctx context.Context, i *authority.IssuerInfo, s authority.C
 	if c.Revision, err = store.Revision(ctx); err != nil {
 		return nil, err
 	}
+	if old := have[s]; old != nil && old.Revision > c.Revision {
+		return nil, errWentBack // it would be refused, as it says less than the one before
+	}
 	q := authority.ChangeQuery{Issuer: s.Issuer, Shard: s.Shard, Limit: pageSize}
 	before := have[full(s)]
 	if s.Delta {
-		if before == nil || before.Revision > c.Revision {
+		switch {
+		case before == nil:
 			return nil, errNoBase
+		case before.Revision > c.Revision:
+			return nil, errWentBack
 		}
 		c.Base, q.Above = before.Number, before.Revision
 	}
@@ -56,7 +64,9 @@ func (m *maker) make(ctx context.Context, i *authority.IssuerInfo, s authority.C
 	if again, ok := m.p.issuer(m.name); !ok || !again.Certificate.Equal(i.Certificate) {
 		return nil, errReconfigured // who signed may not be who the list says
 	}
-	if err = m.p.ca.PublishCRL(ctx, c); err != nil {
+	if err = m.p.ca.PublishCRL(ctx, c); errors.Is(err, authority.Conflict) {
+		return nil, errFaster
+	} else if err != nil {
 		return nil, err
 	}
 	m.p.cache.put(c)
@@ -141,6 +151,7 @@ func (m *maker) fill(ctx context.Context, l *list, q authority.ChangeQuery, revi
 		}
 		for j := range page.Changes {
 			c := &page.Changes[j]
+			m.shards[c.Shard] = true
 			switch {
 			case c.ReasonCode == authority.ReasonRemoveFromCRL && q.Above == 0:
 			case c.Revision > revision:

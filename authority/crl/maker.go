@@ -32,17 +32,23 @@ type maker struct {
 	seen     int64     // changes up to this are in changed
 	started  bool      // seen means something
 	changed  map[int]int64
+	shards   map[int]bool // that changes were seen in
 	calm     time.Time
 	busy     time.Duration // what the CRLs of a turn took to make, waiting for the clock apart
 
 	info     authority.IssuerInfo // the last for which unfit was found
 	unfit    map[authority.CRLScope]int64
+	beaten   map[authority.CRLScope]int64 // the highest number there was when another node was faster
 	failures map[authority.CRLScope]int
-	said     string // the last thing that was logged about the issuer as a whole
+	rest     map[authority.CRLScope]time.Time // those with faults that last are left alone until then
+	said     string                           // the last thing that was logged about the issuer as a whole
 }
 
 func newMaker(p *Publisher, name string) *maker {
-	return &maker{p: p, name: name, changed: map[int]int64{}, unfit: map[authority.CRLScope]int64{}, failures: map[authority.CRLScope]int{}}
+	return &maker{
+		p: p, name: name, changed: map[int]int64{}, shards: map[int]bool{}, unfit: map[authority.CRLScope]int64{}, beaten: map[authority.CRLScope]int64{},
+		failures: map[authority.CRLScope]int{}, rest: map[authority.CRLScope]time.Time{},
+	}
 }
 
 // run works until ctx ends or the issuer is not to be looked after any more.
@@ -164,11 +170,12 @@ func (m *maker) inspect(ctx context.Context, i *authority.IssuerInfo) (work []au
 		return nil, nil, err
 	}
 	v.have = index(all)
-	v.wanted = m.p.o.wanted(i, v.have)
+	v.wanted = m.p.o.wanted(i, v.have, m.shards)
 	if !same && !m.all {
 		if err := m.examine(ctx, i, v); err != nil {
 			return nil, nil, err
 		}
+		clear(m.rest)
 		m.info = *i
 	}
 	if err := m.note(ctx, v); err != nil {
@@ -254,40 +261,4 @@ func (m *maker) examine(ctx context.Context, i *authority.IssuerInfo, v *view) e
 		}
 	}
 	return nil
-}
-
-// work makes CRLs. It returns the last error.
-func (m *maker) work(ctx context.Context, i *authority.IssuerInfo, work []authority.CRLScope, v *view) (last error) {
-	failures := 0
-	m.busy = 0
-	for _, s := range work {
-		if s.Delta && v.have[full(s)] == nil {
-			continue // it was not made, and why was said
-		}
-		c, err := m.make(ctx, i, s, v.have)
-		switch {
-		case err == nil:
-			v.have[s] = c
-			delete(m.failures, s)
-			continue
-		case errors.Is(err, authority.Conflict): // somebody was faster
-			m.p.o.Logger.DebugContext(ctx, "another CRL has this number", "issuer", s.Issuer, "shard", s.Shard, "delta", s.Delta)
-			m.next = time.Time{}
-			continue
-		case ctx.Err() != nil:
-			return ctx.Err()
-		}
-		last = err
-		m.failures[s]++
-		m.p.board.fail(s, err)
-		m.p.o.Logger.ErrorContext(ctx, "no CRL made", "issuer", s.Issuer, "shard", s.Shard, "delta", s.Delta, "error", err)
-		if !errors.Is(err, authority.ErrUnavailable) && !errors.Is(err, authority.Unavailable) && !errors.Is(err, context.DeadlineExceeded) {
-			continue
-		}
-		if failures++; failures == maxFailures {
-			break
-		}
-	}
-	m.calm = time.Now().Add(calmFactor * m.busy)
-	return last
 }

@@ -39,8 +39,9 @@ func (o *Options) deltas(i *authority.IssuerInfo) bool {
 }
 
 // wanted returns the series that an issuer has, full before delta. A shard that was made once is made as
-// long as the issuer lives: certificates may still name it.
-func (o *Options) wanted(i *authority.IssuerInfo, have crls) (out []authority.CRLScope) {
+// long as the issuer lives: certificates may still name it. So is one that was seen in a change: the store may
+// have lost the shard's CRL, and got a revocation of a certificate that names it.
+func (o *Options) wanted(i *authority.IssuerInfo, have crls, seen map[int]bool) (out []authority.CRLScope) {
 	var shards []int
 	if !o.ShardsOnly || i.Pointers.Shards == 0 {
 		shards = append(shards, 0)
@@ -51,6 +52,11 @@ func (o *Options) wanted(i *authority.IssuerInfo, have crls) (out []authority.CR
 	for s := range have {
 		if !s.Delta && s.Shard > i.Pointers.Shards {
 			shards = append(shards, s.Shard)
+		}
+	}
+	for n := range seen {
+		if i.Pointers.Shards > 0 && n > i.Pointers.Shards && have[authority.CRLScope{Issuer: i.Name, Shard: n}] == nil {
+			shards = append(shards, n)
 		}
 	}
 	slices.Sort(shards)
@@ -82,8 +88,11 @@ func (m *maker) plan(i *authority.IssuerInfo, v *view) (work []authority.CRLScop
 	for _, s := range v.wanted {
 		c := v.have[s]
 		switch {
+		case v.now.Before(m.rest[s]):
+			next = earlier(next, m.rest[s])
+			continue
 		case m.all, c == nil, c.Number == m.unfit[s], c.ThisUpdate.After(v.now.Add(wrongClock)),
-			c.Revision > v.revision, // the store was restored from a copy
+			c.Revision > v.revision, // another node was faster, or the counters of the store went back: make finds out
 			!v.now.Before(m.p.o.due(c)), s.Delta && (remade[s.Shard] || v.have[full(s)] != nil && c.Base != v.have[full(s)].Number):
 		case m.stale(i, c) && !v.now.Before(m.calm):
 		case m.stale(i, c):

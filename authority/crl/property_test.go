@@ -63,7 +63,9 @@ func TestDeltaAppliedIsFull(t *testing.T) {
 				said[n] = crltest.Apply(l.list("a", n, false), l.list("a", n, true))
 				require.Equal(t, want, said[n])
 			}
+			require.Empty(t, crltest.Rely(t.Context(), l.ca, p.Handler()))
 			require.NoError(t, p.Publish(t.Context()))
+			require.Empty(t, crltest.Rely(t.Context(), l.ca, p.Handler()))
 			for n := range 3 {
 				require.Equal(t, said[n], l.list("a", n, false))
 				require.Empty(t, l.list("a", n, true))

@@ -168,7 +168,8 @@ func TestAbandonedAreListed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLab(t)
 		l.run(l.publisher(crl.Options{}))
-		r := &authority.Record{Serial: "abc1", Issuer: "a", TBS: []byte{1}, NotAfter: time.Now().Add(day), ReservedAt: time.Now()}
+		tbs := l.leaf("a", 0, 0xabc1, time.Now().Add(day)).RawTBSCertificate
+		r := &authority.Record{Serial: "abc1", Issuer: "a", TBS: tbs, NotAfter: time.Now().Add(day), ReservedAt: time.Now()}
 		require.NoError(t, l.store.Reserve(t.Context(), r, spend("1")))
 		time.Sleep(2 * time.Second)
 		require.Empty(t, l.list("a", 0, false))

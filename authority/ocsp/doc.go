@@ -21,6 +21,10 @@
 // expired: what may have been revoked since would be called good on this node's word.
 // [Options.ServeThroughOutage] chooses otherwise; what was never looked up is not answered for in either case.
 //
+// Anybody may ask, so questions get a small part of the store: [Options.Lookups] at the same time. Whoever has
+// waited a second for a turn is told to try later. The log says when look-ups or signatures begin to fail and
+// when they work again, at most once a minute, and nothing of single requests.
+//
 // # Who signs
 //
 // Each issuer has its own delegated responder: a key in memory, and a certificate of a few days for it from

@@ -8,21 +8,29 @@ import (
 // gate bounds the signatures that are made at the same time, so that nobody can make a key busy for ever, and
 // those who wait for their turn.
 type gate struct {
-	shared  queue // for answers that serve everybody who asks the same
-	private queue // for answers that serve one client only, who must not be in the way of the others
+	shared  *queue // for answers that serve everybody who asks the same
+	private *queue // for answers that serve one client only, who must not be in the way of the others
 }
 
 // queue lets so many in, and so many more wait.
 type queue struct {
 	slots   chan struct{}
+	most    int64 // who may wait
 	waiting atomic.Int64
 }
 
-// patient is how many may wait for each that is in.
-const patient = 8
+// How many may wait for each that is in: a look-up is over soon, a signature need not be.
+const (
+	patient = 8
+	crowd   = 128
+)
 
 func newGate(slots int) *gate {
-	return &gate{shared: queue{slots: make(chan struct{}, slots)}, private: queue{slots: make(chan struct{}, max(1, slots/2))}}
+	return &gate{shared: newQueue(slots, patient), private: newQueue(max(1, slots/2), patient)}
+}
+
+func newQueue(slots, waiting int) *queue {
+	return &queue{slots: make(chan struct{}, slots), most: int64(slots) * int64(waiting)}
 }
 
 // enter waits for a place, and returns what gives it back. Those with a private answer need a place in both
@@ -48,7 +56,7 @@ func (q *queue) enter(ctx context.Context) error {
 	default:
 	}
 	defer q.waiting.Add(-1)
-	if q.waiting.Add(1) > int64(patient*cap(q.slots)) {
+	if q.waiting.Add(1) > q.most {
 		return TryLater
 	}
 	select {

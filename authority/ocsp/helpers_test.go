@@ -10,6 +10,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
+	"errors"
 	"math/big"
 	"net/http"
 	"net/http/httptest"
@@ -34,7 +35,7 @@ type spy struct {
 	standings, direct, issued atomic.Int64
 
 	// Each may be nil; an error is the call's result.
-	onStanding, onSign, onIssue func(context.Context) error
+	onStanding, onSign, afterSign, onIssue func(context.Context) error
 
 	instead func(key crypto.Signer) (*authority.Certificate, error) // nil, or what IssueResponder does
 }
@@ -59,7 +60,8 @@ func (s *spy) SignOCSP(ctx context.Context, issuer string, data []byte) ([]byte,
 	if err := try(ctx, s.onSign); err != nil {
 		return nil, nil, err
 	}
-	return s.Authority.SignOCSP(ctx, issuer, data)
+	signature, algorithm, err := s.Authority.SignOCSP(ctx, issuer, data)
+	return signature, algorithm, errors.Join(err, try(ctx, s.afterSign))
 }
 
 func (s *spy) IssueResponder(ctx context.Context, issuer string, key crypto.Signer) (*authority.Certificate, error) {

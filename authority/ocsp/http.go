@@ -61,6 +61,9 @@ func (r *Responder) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 	a.serve(w, q)
 }
 
+// keptAtMost is how long a cache may keep an answer before it asks whether there is another one.
+const keptAtMost = time.Hour
+
 // serve writes the answer with what caches on the way may do with it.
 func (a *answer) serve(w http.ResponseWriter, q *http.Request) {
 	h := w.Header()
@@ -69,8 +72,9 @@ func (a *answer) serve(w http.ResponseWriter, q *http.Request) {
 	if !a.shared {
 		noStore(h)
 	} else {
-		// Whoever keeps it must drop it before nextUpdate (RFC 5019, section 6.2).
-		age := max(0, int64(time.Until(a.nextUpdate)/time.Second)-1)
+		// Whoever keeps it must drop it before nextUpdate (RFC 5019, section 6.2), and ask again before that:
+		// a cache on the way would hide a revocation from clients that never saw the answer.
+		age := max(0, min(int64(keptAtMost/time.Second), int64(time.Until(a.nextUpdate)/time.Second)-1))
 		h["Cache-Control"] = []string{"max-age=" + strconv.FormatInt(age, 10) + ", public, no-transform, must-revalidate"}
 		h["Etag"], h["Expires"], h["Last-Modified"] = []string{a.etag}, []string{a.expires}, []string{a.lastModified}
 		if q.Method == http.MethodGet && matches(q.Header["If-None-Match"], a.etag) {

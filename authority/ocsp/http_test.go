@@ -160,7 +160,7 @@ func TestCacheHeaders(t *testing.T) {
 		first := get(w, path)
 		got := w.parsed(first.Body.Bytes(), leaf, w.Intermediate)
 		h := first.Header()
-		require.Equal(t, "max-age=43139, public, no-transform, must-revalidate", h.Get("Cache-Control"))
+		require.Equal(t, "max-age=3600, public, no-transform, must-revalidate", h.Get("Cache-Control"))
 		require.Equal(t, got.NextUpdate.Format(http.TimeFormat), h.Get("Expires"))
 		require.Equal(t, got.ProducedAt.Format(http.TimeFormat), h.Get("Last-Modified"))
 		require.Equal(t, responseType, h.Get("Content-Type"))
@@ -169,7 +169,7 @@ func TestCacheHeaders(t *testing.T) {
 		time.Sleep(time.Hour)
 		again := get(w, path)
 		require.Equal(t, first.Body.Bytes(), again.Body.Bytes())
-		require.Equal(t, "max-age=39539, public, no-transform, must-revalidate", again.Header().Get("Cache-Control"))
+		require.Equal(t, "max-age=3600, public, no-transform, must-revalidate", again.Header().Get("Cache-Control"))
 		require.Equal(t, h.Get("Etag"), again.Header().Get("Etag"))
 
 		conditional := func(tag string) *httptest.ResponseRecorder {

@@ -30,8 +30,8 @@ type Options struct {
 	// answers tryLater then.
 	Fallback bool
 
-	// ServeThroughOutage answers, while the store cannot be asked, with what was signed before and has not
-	// reached its nextUpdate. The zero value answers tryLater.
+	// ServeThroughOutage answers, while the store cannot be asked or is not asked soon enough because too many
+	// want that, with what was signed before and has not reached its nextUpdate. The zero value answers tryLater.
 	ServeThroughOutage bool
 
 	// IgnoreNonces answers as if clients sent none, as RFC 9654 allows, so that the answers to all of them can
@@ -40,6 +40,7 @@ type Options struct {
 
 	Cache   int           // how many signed answers are kept, of about 2 KiB each; zero means 100000, negative none
 	Signing int           // how many signatures are made at the same time; zero means 32
+	Lookups int           // how many look-ups in the store are under way at the same time; zero means 8
 	Timeout time.Duration // for a whole request, reading included; zero means 10 seconds
 
 	Logger *slog.Logger // nil discards
@@ -56,11 +57,13 @@ type backend interface {
 // Responder answers questions about the certificates of all issuers of an authority. It follows when the
 // authority is reconfigured. Its methods are safe for concurrent use.
 type Responder struct {
-	a     backend
-	o     Options
-	index atomic.Pointer[index]
-	cache *cache
-	gate  *gate
+	a       backend
+	o       Options
+	index   atomic.Pointer[index]
+	cache   *cache
+	gate    *gate
+	lookups *queue
+	faults  faults
 
 	rebuild sync.Mutex // held while the index is made anew
 
@@ -77,13 +80,13 @@ func New(a *authority.Authority, o Options) (*Responder, error) {
 }
 
 func newResponder(a backend, o Options) (*Responder, error) {
-	var faults []error
+	var wrong []error
 	set := func(name string, v *time.Duration, zero, least, most time.Duration) {
 		if *v == 0 {
 			*v = zero
 		}
 		if *v < least || *v > most {
-			faults = append(faults, fmt.Errorf("ocsp: %s of %s is not between %s and %s", name, *v, least, most))
+			wrong = append(wrong, fmt.Errorf("ocsp: %s of %s is not between %s and %s", name, *v, least, most))
 		}
 	}
 	o.Backdate = max(o.Backdate, -1)
@@ -97,14 +100,20 @@ func newResponder(a backend, o Options) (*Responder, error) {
 	if o.Signing == 0 {
 		o.Signing = 32
 	}
-	if o.Signing < 0 {
-		faults = append(faults, fmt.Errorf("ocsp: %d signatures at a time are none", o.Signing))
+	if o.Lookups == 0 {
+		o.Lookups = 8
 	}
-	if len(faults) > 0 {
-		return nil, errors.Join(faults...)
+	if o.Signing < 0 || o.Lookups < 0 {
+		wrong = append(wrong, fmt.Errorf("ocsp: with %d signatures or %d look-ups at a time nobody is answered", o.Signing, o.Lookups))
+	}
+	if len(wrong) > 0 {
+		return nil, errors.Join(wrong...)
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Responder{a: a, o: o, cache: newCache(o.Cache), gate: newGate(o.Signing), flight: map[flightKey]*flight{}}, nil
+	return &Responder{
+		a: a, o: o, cache: newCache(o.Cache), gate: newGate(o.Signing), lookups: newQueue(o.Lookups, crowd), faults: newFaults(o.Logger),
+		flight: map[flightKey]*flight{},
+	}, nil
 }

@@ -15,7 +15,7 @@ import (
 // Limits of what a client may send.
 const (
 	maxRequest    = 4 << 10 // octets
-	maxSingles    = 20      // certificates in one request
+	maxSingles    = 4       // certificates in one request, each of which is looked up; nearly all clients ask about one
 	maxExtensions = 16
 	maxNonce      = 128 // RFC 9654, section 2.1
 )

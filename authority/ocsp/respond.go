@@ -111,12 +111,9 @@ func (r *Responder) standing(ctx context.Context, i *issuer, serial authority.Se
 		return certStatus{kind: unknown}, nil
 	}
 	for _, m := range i.members {
-		s, err := r.a.Standing(ctx, m.Name, serial)
+		s, err := r.ask(ctx, m.Name, serial)
 		switch {
 		case err != nil:
-			if ctx.Err() == nil {
-				r.o.Logger.ErrorContext(ctx, "certificate not looked up", "issuer", m.Name, "serial", string(serial), "error", err)
-			}
 			return certStatus{}, err
 		case s.Revocation != nil:
 			return certStatus{revoked, s.Revocation.ReasonCode, s.Revocation.RevokedAt.Unix()}, nil
@@ -125,6 +122,25 @@ func (r *Responder) standing(ctx context.Context, i *issuer, serial authority.Se
 		}
 	}
 	return certStatus{kind: unknown}, nil
+}
+
+// lookPatience is how long a look-up waits for its turn.
+const lookPatience = time.Second
+
+// ask asks the store. Issuing reads from it, too, so that only a few may do it here at the same time: whoever
+// sends questions must not be able to take all of the store's connections.
+func (r *Responder) ask(ctx context.Context, issuer string, serial authority.Serial) (authority.Standing, error) {
+	wait, cancel := context.WithTimeout(ctx, lookPatience)
+	err := r.lookups.enter(wait)
+	cancel()
+	if err != nil {
+		return authority.Standing{}, err
+	}
+	defer r.lookups.leave()
+	began := time.Now()
+	s, err := r.a.Standing(ctx, issuer, serial)
+	r.faults.note(ctx, "looking up certificates", issuer, began, err)
+	return s, err
 }
 
 // sign makes an answer of d, whose statuses were looked up at the moment now or later. shared says that it may
@@ -152,9 +168,10 @@ func (r *Responder) sign(ctx context.Context, i *issuer, s *signer, now time.Tim
 	if err != nil {
 		return nil, err
 	}
+	began := time.Now()
 	signature, algorithm, err := s.sign(ctx, data)
+	r.faults.note(ctx, "signing responses", i.signer.Name, began, err)
 	if err != nil {
-		r.o.Logger.ErrorContext(ctx, "OCSP response not signed", "issuer", i.signer.Name, "error", err)
 		return nil, err
 	}
 	if a.der, err = marshalResponse(data, algorithm, signature, s.certificate); err != nil {

@@ -177,32 +177,37 @@ func TestSeveralAtOnce(t *testing.T) {
 	require.Equal(t, MalformedRequest, refused(t, post(w.Responder, ask(append(many, many[0])...))))
 }
 
-// A CA certificate that was renewed with its key is the same issuer to whoever asks.
+// A CA certificate that was renewed with its key is the same issuer to whoever asks, and so is one that issues
+// under another name after the first was retired.
 func TestRenewedIssuer(t *testing.T) {
 	key := newKey(t)
 	old, renewed := root(t, "Second", key, 1), root(t, "Second", key, 2)
 	var config authority.Config
-	w := newWorld(t, Options{}, more("old", old, key), more("new", renewed, key), func(c *authority.Config) { config = *c })
-	leaf := w.leafOf("old")
+	w := newWorld(t, Options{}, more("second", old, key), func(c *authority.Config) { config = *c })
+	leaf := w.leafOf("second")
+	require.NotNil(t, w.says(leaf, old).Certificate)
 	config.Store = nil
-	for _, s := range []struct {
-		old, renewed authority.State
-		delegated    bool
-	}{{authority.Active, authority.Pending, true}, {authority.Retiring, authority.Active, true}, {authority.Retired, authority.Active, true}, {authority.Retiring, authority.Retired, false}} {
-		config.Issuers[1].State, config.Issuers[2].State = s.old, s.renewed
-		config.Profiles[0].Issuer, config.Profiles[1].Issuer = "", ""
+	config.Roots = append(config.Roots, renewed)
+	for _, state := range []authority.State{authority.Active, authority.Retiring} {
+		config.Issuers[1].Chain, config.Issuers[1].State = []*x509.Certificate{renewed}, state
+		config.Profiles[0].Issuer = ""
 		require.NoError(t, w.Authority.Reconfigure(t.Context(), config))
-		got := w.says(leaf, old)
-		require.Equal(t, oracle.Good, got.Status, "%v", s)
-		if s.delegated {
-			require.NotNil(t, got.Certificate)
-		}
+		require.Equal(t, oracle.Good, w.says(leaf, old).Status, state)
+		require.EqualValues(t, 1, w.spy.issued.Load(), "the responder's certificate is good as well")
 	}
 	res := post(w.Responder, withNonce(t, question(t, leaf, old, crypto.SHA1), []byte("n")))
 	require.Nil(t, w.parsed(res.Body.Bytes(), leaf, old).Certificate, "a retiring issuer signs by itself")
+
 	config.Issuers[1].State = authority.Retired
 	require.NoError(t, w.Authority.Reconfigure(t.Context(), config))
 	require.Equal(t, Unauthorized, refused(t, post(w.Responder, question(t, leaf, old, crypto.SHA256))), "though an answer is at hand")
+	again := config.Issuers[1]
+	again.Name, again.State = "again", authority.Active
+	config.Issuers = append(config.Issuers, again)
+	require.NoError(t, w.Authority.Reconfigure(t.Context(), config))
+	require.Equal(t, oracle.Good, w.says(leaf, old).Status)
+	w.revoke(leaf, 1)
+	require.Equal(t, oracle.Revoked, w.says(leaf, old).Status)
 	require.NoError(t, w.Authority.Close())
 	require.Equal(t, TryLater, refused(t, post(w.Responder, question(t, leaf, w.Intermediate, crypto.SHA256))))
 }
@@ -236,9 +241,11 @@ func TestNewRefuses(t *testing.T) {
 	_, err := New(nil, Options{})
 	require.Error(t, err)
 	_, err = newResponder(&spy{}, Options{Validity: time.Second, Backdate: time.Hour, Timeout: -1, Signing: -1})
-	for _, s := range []string{"validity", "backdate", "timeout", "signatures"} {
+	for _, s := range []string{"validity", "backdate", "timeout", "look-ups"} {
 		require.ErrorContains(t, err, s)
 	}
+	_, err = newResponder(&spy{}, Options{Lookups: -1})
+	require.ErrorContains(t, err, "-1 look-ups")
 	r, err := newResponder(&spy{}, Options{Backdate: -time.Hour})
 	require.NoError(t, err)
 	require.Zero(t, r.o.Backdate)

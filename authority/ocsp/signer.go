@@ -9,9 +9,12 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/chancery-ca/chancery/authority"
 )
 
 // How responder certificates are got.
@@ -60,11 +63,26 @@ func (r *Responder) signerOf(ctx context.Context, i *issuer) (*signer, error) {
 	return r.itself(i), nil
 }
 
-// itself is an issuer that signs with its own key.
+// errReconfigured is told as tryLater: the next question finds the issuer as it is then.
+var errReconfigured = fmt.Errorf("ocsp: the issuer was changed meanwhile: %w", TryLater)
+
+// itself is an issuer that signs with its own key. The authority signs for whoever has the name by then, who
+// must be the one whose certificates were asked about.
 func (r *Responder) itself(i *issuer) *signer {
-	name := i.signer.Name
+	is := func() bool {
+		return slices.ContainsFunc(r.a.Issuers(), func(o authority.IssuerInfo) bool {
+			return o.Name == i.signer.Name && o.Certificate.Equal(i.signer.Certificate)
+		})
+	}
 	return &signer{id: i.responder, notAfter: i.signer.Certificate.NotAfter, sign: func(ctx context.Context, data []byte) ([]byte, []byte, error) {
-		return r.a.SignOCSP(ctx, name, data)
+		if !is() {
+			return nil, nil, errReconfigured
+		}
+		signature, algorithm, err := r.a.SignOCSP(ctx, i.signer.Name, data)
+		if err == nil && !is() {
+			return nil, nil, errReconfigured
+		}
+		return signature, algorithm, err
 	}}
 }
 

@@ -49,7 +49,7 @@ type verdict int
 const (
 	level    verdict = iota
 	unknown          // there is no journal, and never was one
-	trailing         // a crash between the journal and the database: nobody was told, nothing is lost by doing it
+	trailing         // a crash between the journal and the database: nobody was told, so nothing has happened
 	behind           // the database is a copy from before
 	astray           // the journal is not the one that the database needs
 )
@@ -60,6 +60,7 @@ type finding struct {
 	why     string
 	journal content
 	missing []line // the changes that the database lacks
+	kept    int64  // bytes of the lines before those
 	at      position
 }
 
@@ -157,9 +158,11 @@ func (v *finding) read(text *io.SectionReader, m mark) (err error) {
 	if _, err = text.Seek(0, io.SeekStart); err != nil {
 		return err
 	}
-	v.journal, err = scan(text, func(l *line, _ []byte) error {
+	v.journal, err = scan(text, func(l *line, raw []byte) error {
 		if l.N > v.at.taken {
 			v.missing = append(v.missing, *l)
+		} else {
+			v.kept += int64(len(raw))
 		}
 		return nil
 	})

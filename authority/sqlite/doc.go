@@ -31,6 +31,10 @@
 // records of certificates that the journal does not name. With a journal that is missing, damaged or another
 // database's, nothing that is read could be relied on, and Open fails until it is told to [Accept] that.
 //
+// A change that was in the journal and not in the database yet when the process died has not happened: nobody was
+// told of it, and it is taken off the journal. If a power cut took the count with it as well, the last change
+// cannot be told from such a one, so a copy from just before it passes for the newest.
+//
 // A database and a journal that are restored together, from the same time, cannot be told from the newest ones.
 // What is lost with the database besides is not made up for: credentials that were spent since can be used once
 // more while they live, and events that were not delivered are gone. After a power cut, the count of certificates

@@ -83,7 +83,7 @@ func (l *ledger) took() {
 }
 
 // cut removes what append has written for a transaction that came to nothing. If it fails, the next append
-// begins with it; until then the changes would be made at the next start.
+// begins with it, or the next start.
 func (l *ledger) cut() error {
 	l.next = place{}
 	err := l.f.Truncate(l.end)

@@ -163,6 +163,9 @@ func (s *Store) catchUp(w *conn, o Options) error {
 
 // replay brings database and journal to the same point.
 func (s *Store) replay(w *conn, v *finding, o Options) error {
+	if v.verdict == trailing {
+		return v.drop(s.journal)
+	}
 	anew := v.verdict == unknown || v.verdict == astray || v.verdict == behind && v.at.id == 0 && o.Restored == Accept
 	known := v.at.id == v.journal.ID || v.at.id == 0 && !anew
 	if known && v.verdict != level && v.journal.ID != 0 {
@@ -180,6 +183,19 @@ func (s *Store) replay(w *conn, v *finding, o Options) error {
 		return beginLedger(w, s.journal)
 	}
 	return nil
+}
+
+// drop takes the last changes off the journal, which never were in the database: whoever asked for them got no
+// answer. Made now, they would be without what belongs to them: their events, and the credentials they spend.
+func (v *finding) drop(path string) error {
+	f, err := os.OpenFile(path, os.O_RDWR, 0o600)
+	if err != nil {
+		return err
+	}
+	if err = f.Truncate(v.journal.begin + v.kept); err == nil {
+		err = f.Sync()
+	}
+	return errors.Join(err, f.Close())
 }
 
 // openLedger opens a journal that is level with its database.

@@ -156,8 +156,8 @@ func (s *Store) transact(c *conn, group []*op) (err error) {
 	return nil
 }
 
-// record has the journal on the disk before the database: what was acknowledged is in both, and a crash in
-// between leaves a change that somebody has asked for.
+// record has the journal on the disk before the database: what was acknowledged is in both, and what a crash in
+// between leaves is taken back at the next start.
 func (s *Store) record(c *conn) error {
 	if len(c.heard) == 0 {
 		return nil

@@ -57,7 +57,9 @@ type Config struct {
 	// "chancery@32473", of the number for documentation (RFC 5612).
 	DataID string
 
-	MaxMessage int           // bytes; larger events are never acceptable; default 8192, as RFC 5425 asks of servers
+	// MaxMessage is in bytes; larger events are shortened. Default 8192, as RFC 5425 asks of servers; they all
+	// take 2048 (section 4.3.1), which is the least.
+	MaxMessage int
 	Resend     int           // bytes kept for sending again; default 256 KiB, negative is none
 	Timeout    time.Duration // for connecting, and for writing one message; default 10s
 
@@ -69,6 +71,7 @@ const (
 	defaultApp     = "chancery"
 	defaultData    = "chancery@32473"
 	defaultMessage = 8192
+	leastMessage   = 2048 // enough for what is left of any event
 	defaultResend  = 256 << 10
 	defaultTimeout = 10 * time.Second
 	authpriv       = 10
@@ -97,8 +100,8 @@ func (c *Config) complete() error {
 	if c.Facility > 23 {
 		fault("Facility %d is above 23", c.Facility)
 	}
-	if c.MaxMessage != 0 && c.MaxMessage < 480 { // RFC 5424, section 6.1
-		fault("MaxMessage is below 480")
+	if c.MaxMessage != 0 && c.MaxMessage < leastMessage {
+		fault("MaxMessage is below %d", leastMessage)
 	}
 	c.AppName, c.DataID = orElse(c.AppName, defaultApp), orElse(c.DataID, defaultData)
 	c.Facility = orElse(c.Facility, authpriv)

@@ -4,6 +4,11 @@
 // MSG is the JSON of CloudEvents 1.0 in ASCII; structured data repeats what one searches for: id, type,
 // source, subject and serial. MSGID is the type without its prefix.
 //
+// An event above [Config].MaxMessage is shortened, so that nobody who asks for a hundred names escapes the
+// log: lists lose their last entries and long texts their ends, while serial, digests and times stay whole.
+// The attribute "omitted", also in the structured data, then says how much is missing of what, as in
+// "121 of 131 in data.names".
+//
 // # What at least once means here
 //
 // Syslog has no acknowledgement: that a message was written says that this machine's kernel has it. A server

@@ -15,7 +15,7 @@ import (
 	"github.com/chancery-ca/chancery/event"
 )
 
-// ErrTooLarge is in the error of an event that does not fit into Config.MaxMessage.
+// ErrTooLarge is in the error of an event that does not fit into Config.MaxMessage however much is left out.
 var ErrTooLarge = errors.New("syslogsink: the message is too large")
 
 const (
@@ -24,11 +24,27 @@ const (
 	maxParam    = 256 // bytes; all of it is in MSG
 )
 
-// frame renders e: a length, a space, a message of RFC 5424. Its errors are the event's fault.
+// frame renders e: a length, a space, a message of RFC 5424. One that is too large is shortened. Its errors
+// are the event's fault.
 func (s *Sink) frame(e event.Event) ([]byte, error) {
+	text, err := s.render(e, "", maxParam)
+	if err == nil && len(text) > s.c.MaxMessage {
+		text, err = s.shortened(e)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return append(strconv.AppendInt(nil, int64(len(text)), 10), " "+text...), nil
+}
+
+// render makes the message. omitted is what e does not say any more; no parameter is longer than longest.
+func (s *Sink) render(e event.Event, omitted string, longest int) (string, error) {
 	body, err := json.Marshal(e)
 	if err != nil {
-		return nil, fmt.Errorf("syslogsink: %w", err)
+		return "", fmt.Errorf("syslogsink: %w", err)
+	}
+	if omitted != "" {
+		body = fmt.Appendf(body[:len(body)-1], `,%q:%q}`, omittedName, omitted)
 	}
 	m := new(rfc5424.SyslogMessage)
 	m.SetPriority(s.c.Facility<<3 | uint8(min(s.c.Severity(e.Type), 7)))
@@ -42,21 +58,18 @@ func (s *Sink) frame(e event.Event) ([]byte, error) {
 		m.SetMsgID(id)
 	}
 	for name, value := range map[string]string{
-		"id": e.ID, "type": string(e.Type), "source": e.Source, "subject": e.Subject, "serial": serialOf(e.Data),
+		"id": e.ID, "type": string(e.Type), "source": e.Source, "subject": e.Subject, "serial": serialOf(e.Data), omittedName: omitted,
 	} {
-		if value = param(value); value != "" {
+		if value = param(value, longest); value != "" {
 			m.SetParameter(s.c.DataID, name, common.EscapeBytes(value))
 		}
 	}
 	m.SetMessage(ascii(body))
 	text, err := m.String()
 	if err != nil || m.Message == nil || m.Timestamp == nil {
-		return nil, errors.New("syslogsink: the event makes no valid message")
+		return "", errors.New("syslogsink: the event makes no valid message")
 	}
-	if len(text) > s.c.MaxMessage {
-		return nil, fmt.Errorf("%w: %d bytes", ErrTooLarge, len(text))
-	}
-	return append(strconv.AppendInt(nil, int64(len(text)), 10), " "+text...), nil
+	return text, nil
 }
 
 // serialOf is the serial of the certificate that d is about.
@@ -75,9 +88,9 @@ func serialOf(d event.Data) string {
 }
 
 // param makes one bounded line of a value; consoles show it.
-func param(v string) string {
-	if len(v) > maxParam {
-		v = v[:maxParam]
+func param(v string, longest int) string {
+	if len(v) > longest {
+		v = v[:longest]
 	}
 	return strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) {

@@ -30,8 +30,8 @@ func New(c Config) (*Sink, error) {
 }
 
 // Publish writes e as one message, after connecting if need be. Nil means that it was written, which is all
-// that syslog can say: see the package comment. An event that makes no message, or one above MaxMessage
-// ([ErrTooLarge]), is never acceptable (event.Permanent).
+// that syslog can say: see the package comment. An event that makes no message, such as one with an id above
+// MaxMessage ([ErrTooLarge]), is never acceptable (event.Permanent).
 func (s *Sink) Publish(ctx context.Context, e event.Event) error {
 	frame, err := s.frame(e)
 	if err != nil {

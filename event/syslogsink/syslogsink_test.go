@@ -186,21 +186,6 @@ func TestTLSIsChecked(t *testing.T) {
 	require.Empty(t, server.received())
 }
 
-func TestTooLarge(t *testing.T) {
-	server := newServer(t)
-	s := open(t, server.config())
-	e := eventtest.Samples()[0]
-	e.Subject = strings.Repeat("a", 8192)
-	err := s.Publish(t.Context(), e)
-	require.ErrorIs(t, err, event.ErrPermanent)
-	require.ErrorIs(t, err, syslogsink.ErrTooLarge)
-	e.Subject = strings.Repeat("a", 6000)
-	require.NoError(t, s.Publish(t.Context(), e))
-	require.Equal(t, e, server.eventually(1)[0])
-	e.Time = time.Unix(1<<40, 0)
-	require.ErrorIs(t, s.Publish(t.Context(), e), event.ErrPermanent)
-}
-
 func TestNewRefuses(t *testing.T) {
 	for want, change := range map[string]func(*syslogsink.Config){
 		"Address":  func(c *syslogsink.Config) { c.Address = "log.internal" },
@@ -211,7 +196,7 @@ func TestNewRefuses(t *testing.T) {
 		"AppName":  func(c *syslogsink.Config) { c.AppName = strings.Repeat("a", 49) },
 		"DataID":   func(c *syslogsink.Config) { c.DataID = "a=b" },
 		"Facility": func(c *syslogsink.Config) { c.Facility = 24 },
-		"480":      func(c *syslogsink.Config) { c.MaxMessage = 100 },
+		"2048":     func(c *syslogsink.Config) { c.MaxMessage = 2047 },
 	} {
 		c := syslogsink.Config{Address: "log.internal:6514"}
 		_, err := syslogsink.New(c)

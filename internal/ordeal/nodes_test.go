@@ -207,5 +207,6 @@ func (d *drama) lastList(store authority.Store) (entries int) {
 	require.NoError(d.t, err)
 	require.NoError(d.t, p.Publish(d.t.Context()))
 	require.Empty(d.t, crltest.Verify(d.t.Context(), a))
+	require.Empty(d.t, crltest.Rely(d.t.Context(), a, p.Handler()))
 	return p.Status()[0].Entries
 }
