@@ -183,7 +183,7 @@ func TestRecords(t *testing.T) {
 	for range 5 {
 		want = append(want, authority.SerialOf(ca.Leaf("db.internal").Leaf.SerialNumber))
 	}
-	all := export.Records(t.Context(), ca.Store, authority.Query{Name: "db.internal", Limit: 2, Cursor: "ignored"})
+	all := authority.EachOf(t.Context(), ca.Store.List, authority.Query{Name: "db.internal", Limit: 2, Cursor: "ignored"})
 	for range 2 { // it may be walked again
 		var got []authority.Serial
 		for r, err := range all {
@@ -198,7 +198,7 @@ func TestRecords(t *testing.T) {
 	canceled, cancel := context.WithCancel(t.Context())
 	cancel()
 	n := 0
-	for _, err := range export.Records(canceled, ca.Store, authority.Query{}) {
+	for _, err := range authority.EachOf(canceled, ca.Store.List, authority.Query{}) {
 		require.ErrorIs(t, err, context.Canceled)
 		n++
 	}

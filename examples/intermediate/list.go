@@ -30,7 +30,7 @@ func list(ctx context.Context, c *command, args []string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
-	more, err := table(c.stdout, first(export.Records(ctx, store, q.Query), *limit), time.Now())
+	more, err := table(c.stdout, first(authority.EachOf(ctx, store.List, q.Query), *limit), time.Now())
 	if err == nil && more {
 		fmt.Fprintf(c.stderr, "There are more than these %d; see -limit.\n", *limit)
 	}
@@ -73,7 +73,7 @@ func exportRecords(ctx context.Context, c *command, args []string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
-	records := export.Records(ctx, store, q.Query)
+	records := authority.EachOf(ctx, store.List, q.Query)
 	if *bare {
 		records = export.Bare(records)
 	}
