@@ -3,6 +3,7 @@ package authority_test
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,12 +20,11 @@ import (
 func TestMandatorySinkHoldsIssuance(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var audit eventtest.Recorder
-		down := errors.New("down")
-		var fails error
+		var fails atomic.Bool
 		ca := authoritytest.New(t, func(c *authority.Config) {
 			c.Outbox = []authority.Delivery{{Name: "audit", HoldAfter: time.Minute, Sink: event.SinkFunc(func(ctx context.Context, e event.Event) error {
-				if fails != nil {
-					return fails
+				if fails.Load() {
+					return errors.New("down")
 				}
 				return audit.Publish(ctx, e)
 			})}}
@@ -34,7 +34,7 @@ func TestMandatorySinkHoldsIssuance(t *testing.T) {
 		leaf := ca.Leaf("a.internal").Leaf
 		time.Sleep(time.Hour)
 		ca.Leaf("b.internal")
-		fails = down
+		fails.Store(true)
 		ca.Leaf("c.internal")
 		time.Sleep(59 * time.Second)
 		ca.Leaf("d.internal")
@@ -47,7 +47,7 @@ func TestMandatorySinkHoldsIssuance(t *testing.T) {
 		_, err = ca.Authority.Revoke(context.Background(), &authority.RevokeRequest{Serial: authority.SerialOf(leaf.SerialNumber), Local: true})
 		require.NoError(t, err)
 
-		fails = nil
+		fails.Store(false)
 		time.Sleep(3 * time.Minute)
 		ca.Leaf("e.internal")
 		time.Sleep(time.Minute)
@@ -84,10 +84,11 @@ func TestOneNodeDelivers(t *testing.T) {
 func TestDeadLetters(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var sink eventtest.Recorder
-		poison := true
+		var poison atomic.Bool
+		poison.Store(true)
 		ca := authoritytest.New(t, func(c *authority.Config) {
 			c.Outbox = []authority.Delivery{{Name: "queue", GiveUp: time.Hour, Sink: event.SinkFunc(func(ctx context.Context, e event.Event) error {
-				if d, ok := e.Data.(event.Certificate); ok && poison && d.Names[0] == "poison.internal" {
+				if d, ok := e.Data.(event.Certificate); ok && poison.Load() && d.Names[0] == "poison.internal" {
 					return event.Permanent(errors.New("cannot be read"))
 				}
 				return sink.Publish(ctx, e)
@@ -109,7 +110,7 @@ func TestDeadLetters(t *testing.T) {
 		require.NoError(t, err)
 		require.Zero(t, lag, "a dead letter holds nothing up")
 
-		poison = false
+		poison.Store(false)
 		require.NoError(t, ca.Authority.Replay(ctx, "queue", []int64{dead[0].Seq}))
 		time.Sleep(time.Minute)
 		require.Len(t, sink.Events(), 3)
