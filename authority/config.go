@@ -46,7 +46,9 @@ type Config struct {
 
 	Inventory inventory.Inventory // nil: nothing is looked up
 
-	Store Store // required
+	// Store is required. Authorities that share one, in this process or others, are nodes of one CA: they have
+	// the same Name, issuers, sinks and retention, and share out the work of Run. Another CA wants another store.
+	Store Store
 
 	// ExpiryNotices are how long before its end a certificate is announced as expiring by Run, once each;
 	// its end is then announced, too. Empty announces neither.
