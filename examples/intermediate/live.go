@@ -76,7 +76,7 @@ func (s *server) assemble(ctx context.Context, file *stepconfig.File, c *authori
 	}
 	o := httpapi.Options{TLS: advice, AccessLog: s.log, Logger: s.log}
 	o.CRL, o.OCSP = l.publication.handlers()
-	l.handler = httpapi.New(s.ca, &o)
+	l.handler = probes(s.ca, httpapi.New(s.ca, &o), &httpapi.ReadyOptions{Logger: s.log})
 	l.public = public(s.ca, l.handler)
 	l.tls = tuned(httpapi.TLSConfig(s.ca, l.publication.stapled(identity.GetCertificate)), file.TLS)
 	return l, nil

@@ -19,7 +19,7 @@
 //
 // SIGHUP reads ca.json again (`step ca provisioner add` and the like edit it), SIGTERM and SIGINT finish
 // what is under way and stop. The log goes to stderr as JSON lines. Under systemd use Type=notify, with
-// ExecReload=kill -HUP $MAINPID.
+// ExecReload=kill -HUP $MAINPID. Orchestrators may ask for /livez and /readyz.
 package main
 
 import (

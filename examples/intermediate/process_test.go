@@ -170,6 +170,12 @@ func TestFromNothing(t *testing.T) {
 	require.JSONEq(t, `{"status":"ok"}`, string(b))
 	require.Equal(t, "Step Online CA", r.TLS.PeerCertificates[0].Subject.CommonName)
 	require.Len(t, r.TLS.PeerCertificates, 2, "leaf and intermediate")
+	for _, path := range []string{"/livez", "/readyz"} {
+		r, err := c.Get(url + path)
+		require.NoError(t, err)
+		r.Body.Close()
+		require.Equal(t, http.StatusOK, r.StatusCode, path)
+	}
 	r, err = c.Get(url + "/roots")
 	require.NoError(t, err)
 	r.Body.Close()
