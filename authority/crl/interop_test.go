@@ -16,6 +16,7 @@ import (
 	"github.com/chancery-ca/chancery/authority"
 	"github.com/chancery-ca/chancery/authority/authoritytest"
 	"github.com/chancery-ca/chancery/authority/crl"
+	"github.com/chancery-ca/chancery/authority/crl/crltest"
 	"github.com/chancery-ca/chancery/provisioner"
 )
 
@@ -75,7 +76,10 @@ func (f *foreign) deltas(t *testing.T) {
 	old := f.crl("a", 0, true).Number
 	stop, cancel := context.WithCancel(ctx)
 	go func() { done <- p.Run(stop) }()
-	require.Eventually(t, func() bool { return f.crl("a", 0, true).Number > old && p.Ready() == nil }, 20*time.Second, 10*time.Millisecond)
+	caughtUp := func() bool { // each shard has a delta of its own, made one after the other
+		return f.crl("a", 0, true).Number > old && p.Ready() == nil && len(crltest.Verify(ctx, f.ca)) == 0
+	}
+	require.Eventually(t, caughtUp, 20*time.Second, 10*time.Millisecond)
 	cancel()
 	<-done
 }
