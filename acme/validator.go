@@ -46,4 +46,5 @@ type Validation struct {
 type Evidence struct {
 	Address string         // host and port that answered; empty if nobody was asked
 	Data    map[string]any // for templates: what an attestation says, for instance
+	KeyID   string         // SHA-256 of the SubjectPublicKeyInfo that the certificate must have, in lower-case hex; empty: any
 }
