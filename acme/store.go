@@ -76,7 +76,7 @@ type AccountStore interface {
 	AccountByKey(ctx context.Context, provisioner, thumbprint string) (*Account, error) // ErrNotFound
 
 	// NewAccount records a, counts the tallies, and uses up the external key that a.Binding names: one that is not
-	// usable then is [ErrKey]. If the provisioner has an account with that key already, it is [ErrExists], and
+	// usable at a.CreatedAt is [ErrKey]. If the provisioner has an account with that key already, it is [ErrExists], and
 	// nothing is counted or used.
 	NewAccount(ctx context.Context, p *Pass, a *Account, tallies ...Tally) error
 
@@ -88,7 +88,8 @@ type AccountStore interface {
 // OrderStore is the part of a [Store] that holds orders and authorizations.
 type OrderStore interface {
 	// NewOrder records an order, or returns one that is there already: see [NewOrder]. An order that replaces what
-	// another one of the provisioner, which is not Invalid, replaces is [ErrReplaced].
+	// another one of the provisioner replaces is [ErrReplaced], unless that one is Invalid, or Pending with the same
+	// Key: it makes room then.
 	NewOrder(ctx context.Context, p *Pass, n *NewOrder) (*Order, []*Authorization, error)
 
 	// Order returns an order and its authorizations, in the order of its identifiers; or ErrNotFound.
@@ -98,7 +99,7 @@ type OrderStore interface {
 	OrderOf(ctx context.Context, provisioner, serial string) (*Order, error)
 
 	// Orders returns the IDs of an account's orders that are not Invalid and end after now, newest first, those that
-	// come after a cursor; limit 0 means 100. next is empty after the last.
+	// come after a cursor; limit 0 means 100. next is empty after the last. What is no cursor is ErrNotFound.
 	Orders(ctx context.Context, p *Pass, account string, now time.Time, cursor string, limit int) (ids []string, next string, err error)
 
 	// UpdateOrder changes Status, Error, CSR, Attempts, Serial and Due. An order that is no longer Pending makes room
@@ -121,14 +122,14 @@ type OrderStore interface {
 	DueAuthorizations(ctx context.Context, provisioner string, now time.Time, limit int) ([]*Authorization, error)
 }
 
-// NewOrder is an order to be recorded.
+// NewOrder is an order to be recorded: see [NewOrder.Check].
 //
 // If there is a Pending order of the same Key, on authorizations that are all live, none of which nor itself ends
 // before NotEndingBefore, that one is returned, and nothing is recorded or counted.
 //
 // Otherwise each identifier rests on the account's live authorization for it, if that does not end before
-// NotEndingBefore, or else on the one in Authorizations: so there is at most one live authorization for an account,
-// identifier and wildcard.
+// NotEndingBefore, or else on the one in Authorizations: so there is at most one for an account, identifier and
+// wildcard that new orders can rest on.
 type NewOrder struct {
 	Order          *Order
 	Key            string           // digest of account and of what is asked for
@@ -137,10 +138,11 @@ type NewOrder struct {
 	NotEndingBefore time.Time
 	Now             time.Time
 
-	// MaxPending is how many live authorizations that are Pending the account may have, the new ones included; one
-	// more is a [*LimitError]. 0: any number.
+	// MaxPending is how many authorizations that are Pending and end after Now the account may have, the new ones
+	// included; one more is a [*LimitError]. 0: any number.
 	MaxPending int
 	Tallies    []Tally // counted if the order is a new one; a full one is a [*LimitError], and nothing is recorded
+	Unless     []Tally // not counted: one that is full is a [*LimitError], as with Tallies
 }
 
 // KeyStore is the part of a [Store] that holds external account keys.

@@ -13,27 +13,33 @@ import (
 
 // decide is step 3: may this be issued?
 func (p *passage) decide(context.Context) (string, *Error) {
-	d := &p.decision
-	*d = Decision{
-		Operation: p.r.Operation, Provisioner: p.provisioner.Name(), Profile: p.profile.Name, Grant: p.grant,
-		Entity: p.entity, CSR: p.r.CSR, Previous: p.old, RequestID: p.r.RequestID,
-	}
 	if err := p.profile.Keys.check(p.publicKey()); err != nil {
 		return "", err
 	}
-	if err := p.settleNames(); err != nil {
-		return "", err
-	}
-	if err := p.settleValidity(); err != nil {
-		return "", err
-	}
-	if err := p.judgeNames(p.commonName(), d.Names); err != nil {
+	if err := p.settle(); err != nil {
 		return "", err
 	}
 	if p.trace == nil {
 		return "", nil
 	}
+	d := &p.decision
 	return fmt.Sprintf("names %q, %s to %s", d.Names.Strings(), d.NotBefore.UTC().Format(time.RFC3339), d.NotAfter.UTC().Format(time.RFC3339)), nil
+}
+
+// settle decides on all but the key.
+func (p *passage) settle() *Error {
+	d := &p.decision
+	*d = Decision{
+		Operation: p.r.Operation, Provisioner: p.provisioner.Name(), Profile: p.profile.Name, Grant: p.grant,
+		Entity: p.entity, CSR: p.r.CSR, Previous: p.old, RequestID: p.r.RequestID,
+	}
+	if err := p.settleNames(); err != nil {
+		return err
+	}
+	if err := p.settleValidity(); err != nil {
+		return err
+	}
+	return p.judgeNames(p.commonName(), d.Names)
 }
 
 // commonName is what the certificate will be called unless its template says otherwise.

@@ -47,6 +47,13 @@ func (a *Authority) tell(ctx context.Context, s *snapshot, posts ...Post) bool {
 	return true
 }
 
+// Tell publishes an event about something that a provisioner's protocol knows of and the pipeline does not. It
+// waits for no sink that reads from the outbox. Errors are logged: what has happened has happened.
+func (a *Authority) Tell(ctx context.Context, t event.Type, subject string, data event.Data) {
+	s := a.snapshot.Load()
+	a.tell(ctx, s, a.post(s, t, subject, data))
+}
+
 // tellRefusal tells of a request that was refused. Those without a credential that anybody accepted cost
 // no row in the outbox: otherwise whoever can reach us could fill the disk.
 func (a *Authority) tellRefusal(ctx context.Context, s *snapshot, e *Error, p Post) {

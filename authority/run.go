@@ -20,14 +20,15 @@ const (
 // Run does the authority's background work in the caller's goroutine until ctx ends, and returns its
 // error: it reconciles reservations that a crash left behind, prunes what may be forgotten, delivers the
 // outbox, and gives notice of issuers and certificates that are about to expire. Of several authorities on
-// one store, one at a time does each of these. Sinks that are added to or removed from the outbox by
-// Reconfigure are taken up within a minute.
+// one store, one at a time does each of these. It also does the work of provisioners that are a [Worker].
+// Sinks of the outbox, and workers, that are added or removed by Reconfigure are taken up within a minute.
 func (a *Authority) Run(ctx context.Context) error {
 	var pumps sync.WaitGroup
 	defer pumps.Wait()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	running := map[string]*delivery{}
+	crew := map[Worker]context.CancelFunc{}
 	a.Reconcile(ctx, a.orphans)
 	every := [...]struct {
 		period time.Duration
@@ -48,6 +49,7 @@ func (a *Authority) Run(ctx context.Context) error {
 	defer tick.Stop()
 	for {
 		a.pump(ctx, &pumps, running)
+		a.employ(ctx, &pumps, crew)
 		select {
 		case <-ctx.Done():
 			return ctx.Err()

@@ -144,6 +144,7 @@ func TestSlog(t *testing.T) {
 func TestSlogLevels(t *testing.T) {
 	levels := map[event.Type]string{
 		event.RequestRefused: "WARN", event.ValidityTruncated: "WARN", event.IssuerExpiring: "WARN", event.CertificateExpiring: "WARN",
+		event.OrderFailed: "WARN", event.ChallengeFailed: "WARN",
 		event.IssuanceAbandoned: "ERROR", event.ConfigRejected: "ERROR",
 	}
 	var out bytes.Buffer

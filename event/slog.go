@@ -10,7 +10,7 @@ import (
 
 // NewSlog returns a Sink that writes one record per event: the message is the type without its prefix
 // ("certificate.issued"), the time is the event's, and its data are attributes beside it under the names
-// they have in JSON, empty ones left out. Refusals and what is about to expire are warnings, abandoned
+// they have in JSON, empty ones left out. Refusals, failures of ACME clients and what is about to expire are warnings, abandoned
 // issuance and rejected configurations errors, the rest information. A nil logger discards.
 func NewSlog(logger *slog.Logger) Sink {
 	if logger == nil {
@@ -41,7 +41,7 @@ const typePrefix = "io.chancery."
 // Level returns how much an event of type t asks for attention.
 func (t Type) Level() slog.Level {
 	switch t {
-	case RequestRefused, ValidityTruncated, IssuerExpiring, CertificateExpiring:
+	case RequestRefused, ValidityTruncated, IssuerExpiring, CertificateExpiring, OrderFailed, ChallengeFailed:
 		return slog.LevelWarn
 	case IssuanceAbandoned, ConfigRejected:
 		return slog.LevelError

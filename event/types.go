@@ -23,6 +23,15 @@ const (
 	ConfigChanged       Type = "io.chancery.config.changed"
 	ConfigRejected      Type = "io.chancery.config.rejected"
 	CRLPublished        Type = "io.chancery.crl.published"
+
+	AccountCreated     Type = "io.chancery.acme.account.created"
+	AccountUpdated     Type = "io.chancery.acme.account.updated"
+	AccountKeyChanged  Type = "io.chancery.acme.account.key-changed"
+	AccountDeactivated Type = "io.chancery.acme.account.deactivated"
+	OrderCreated       Type = "io.chancery.acme.order.created"
+	OrderFailed        Type = "io.chancery.acme.order.failed"
+	ChallengePassed    Type = "io.chancery.acme.challenge.passed"
+	ChallengeFailed    Type = "io.chancery.acme.challenge.failed"
 )
 
 // Types lists every type, for tests and for sinks that subscribe by name.
@@ -31,6 +40,7 @@ func Types() []Type {
 		CertificateIssued, CertificateRenewed, CertificateRekeyed, CertificateRevoked, CertificateReleased,
 		CertificateExpiring, CertificateExpired, RequestRefused, IssuanceAbandoned, ValidityTruncated,
 		IssuerExpiring, ConfigChanged, ConfigRejected, CRLPublished,
+		AccountCreated, AccountUpdated, AccountKeyChanged, AccountDeactivated, OrderCreated, OrderFailed, ChallengePassed, ChallengeFailed,
 	}
 }
 
@@ -113,6 +123,40 @@ type Config struct {
 	Error        string   `json:"error,omitempty"`
 }
 
+// Account is the data of events about an ACME account.
+type Account struct {
+	ID          string   `json:"id"`
+	Provisioner string   `json:"provisioner"`
+	Thumbprint  string   `json:"thumbprint"` // of its key (RFC 7638)
+	Contacts    []string `json:"contacts,omitempty"`
+	ExternalKey string   `json:"externalKey,omitempty"` // ID of the key that it was bound with
+}
+
+// Order is the data of events about an ACME order.
+type Order struct {
+	ID          string   `json:"id"`
+	Provisioner string   `json:"provisioner"`
+	Account     string   `json:"account"`
+	Identifiers []string `json:"identifiers"` // type:value
+	Profile     string   `json:"profile,omitempty"`
+	Replaces    string   `json:"replaces,omitempty"` // RFC 9773, section 5
+	Problem     string   `json:"problem,omitempty"`  // its type, without the URN's prefix
+	Detail      string   `json:"detail,omitempty"`
+}
+
+// Challenge is the data of ChallengePassed and ChallengeFailed.
+type Challenge struct {
+	Type          string `json:"type"`
+	Provisioner   string `json:"provisioner"`
+	Account       string `json:"account"`
+	Authorization string `json:"authorization"`
+	Identifier    string `json:"identifier"` // type:value
+	Wildcard      bool   `json:"wildcard,omitempty"`
+	Address       string `json:"address,omitempty"` // that answered
+	Problem       string `json:"problem,omitempty"`
+	Detail        string `json:"detail,omitempty"` // what the client is told
+}
+
 func (Certificate) data() {}
 func (Revocation) data()  {}
 func (Refusal) data()     {}
@@ -120,6 +164,9 @@ func (Truncation) data()  {}
 func (Issuer) data()      {}
 func (CRL) data()         {}
 func (Config) data()      {}
+func (Account) data()     {}
+func (Order) data()       {}
+func (Challenge) data()   {}
 
 // UnmarshalJSON reads what MarshalJSON writes, Data included.
 func (e *Event) UnmarshalJSON(b []byte) error {
@@ -157,6 +204,12 @@ func decodeData(t Type, b []byte) (Data, error) {
 		return decode[CRL](b)
 	case ConfigChanged, ConfigRejected:
 		return decode[Config](b)
+	case AccountCreated, AccountUpdated, AccountKeyChanged, AccountDeactivated:
+		return decode[Account](b)
+	case OrderCreated, OrderFailed:
+		return decode[Order](b)
+	case ChallengePassed, ChallengeFailed:
+		return decode[Challenge](b)
 	}
 	return nil, fmt.Errorf("unknown type")
 }

@@ -68,9 +68,6 @@ const (
 func NewNonces(c NonceConfig) (*Nonces, error) {
 	n := &Nonces{life: c.Life, spender: c.Spender}
 	var faults []error
-	if n.spender == nil {
-		faults = append(faults, errors.New("envelope: nonces need a Spender"))
-	}
 	if n.life == 0 {
 		n.life = NonceLife
 	}
@@ -120,6 +117,16 @@ func (n *Nonces) Check(r *Request) error {
 		return p
 	}
 	return nil
+}
+
+// Ticket returns what a store needs to use the request's nonce up, before the request has any effect: the id, and the
+// moment from which it may be forgotten. A store that would take longer than [Skew] must not take it at all.
+func (n *Nonces) Ticket(m *Message) (id []byte, until time.Time, err error) {
+	id, made, p := n.open(m.nonce)
+	if p != nil {
+		return nil, until, p
+	}
+	return id, made.Add(n.life + 2*Skew), nil
 }
 
 // Redeem uses the request's nonce up. It must come before the request has any effect. Its error is a refusal of type

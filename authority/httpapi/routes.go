@@ -11,9 +11,9 @@ import (
 type Route struct {
 	Method    string                // GET routes answer HEAD as well
 	Path      string                // with at most one {parameter}, which is one segment, or, if it ends in "...", the rest
-	Operation provisioner.Operation // what it asks the authority for; empty where it only reads
+	Operation provisioner.Operation // what it asks the authority for; empty where it only reads, and for a protocol
 	Auth      Auth                  // the credentials that are looked at
-	MaxBody   int64                 // bytes; what is longer is answered with 413
+	MaxBody   int64                 // bytes; what is longer is answered with 413; 0: the protocol's own limit
 }
 
 // Auth says which credentials a route looks at. Others are not even read, so they cannot let anybody in.
@@ -25,7 +25,11 @@ const (
 	Token              Auth = "token"                // a token
 	Certificate        Auth = "certificate"          // the client's TLS certificate
 	TokenOrCertificate Auth = "token or certificate" // either
+	Protocol           Auth = "protocol"             // that of a provisioner which is an authority.Guest
 )
+
+// Any is the method of a route that answers, or refuses, every one.
+const Any = "*"
 
 func (a Auth) token() bool       { return a == Token || a == TokenOrCertificate }
 func (a Auth) certificate() bool { return a == Certificate || a == TokenOrCertificate }
@@ -74,14 +78,20 @@ func endpoints() []endpoint {
 		{act("/rekey", provisioner.X509Rekey, Certificate, rekeyBody), (*api).rekey},
 		{act("/revoke", provisioner.X509Revoke, TokenOrCertificate, revokeBody), (*api).revoke},
 	}
+	acme := Route{Method: Any, Path: "/acme/{path...}", Auth: Protocol, MaxBody: 0}
 	es = append(es,
+		endpoint{acme, (*api).guest},
 		endpoint{read("/crl"), (*api).crl},
 		endpoint{read("/crl/{path...}"), (*api).crl},
 		endpoint{Route{Method: http.MethodPost, Path: "/ocsp", Auth: Public, MaxBody: ocspBody}, (*api).ocsp},
 		endpoint{read("/ocsp/{request...}"), (*api).ocsp},
 	)
 	for _, e := range es[:len(es):len(es)] {
-		e.Path = "/1.0" + e.Path
+		if e.Auth == Protocol { // which step-ca has under /2.0 instead
+			e.Path = "/2.0" + e.Path
+		} else {
+			e.Path = "/1.0" + e.Path
+		}
 		es = append(es, e)
 	}
 	return es
@@ -141,7 +151,7 @@ func (rt *router) find(path string) (*endpoint, string) {
 
 // allows reports whether method is e's, and allow lists those that are.
 func (e *endpoint) allows(method string) bool {
-	return method == e.Method || (method == http.MethodHead && e.Method == http.MethodGet)
+	return e.Method == Any || method == e.Method || (method == http.MethodHead && e.Method == http.MethodGet)
 }
 
 func (e *endpoint) allow() string {

@@ -23,7 +23,18 @@ func Samples() []event.Event {
 		Issuer: "issuing", Number: "7", Shard: 2, Delta: true, Base: "5", ThisUpdate: at, NextUpdate: at.Add(time.Hour), Entries: 3, Fingerprint: "ab",
 	}
 	config := event.Config{Provisioners: []string{"web"}, Issuers: []string{"issuing"}, Error: "no issuer"}
+	account := event.Account{ID: "ac1", Provisioner: "acme", Thumbprint: "t1", Contacts: []string{"mailto:alice@example.com"}, ExternalKey: "k1"}
+	order := event.Order{
+		ID: "or1", Provisioner: "acme", Account: "ac1", Identifiers: []string{"dns:a.internal"}, Profile: "server", Replaces: "aki.1f",
+		Problem: "rejectedIdentifier", Detail: "not allowed",
+	}
+	challenge := event.Challenge{
+		Type: "http-01", Provisioner: "acme", Account: "ac1", Authorization: "az1", Identifier: "dns:a.internal", Wildcard: true,
+		Address: "192.0.2.1:80", Problem: "connection", Detail: "nobody answered",
+	}
 	data := map[event.Type]event.Data{
+		event.AccountCreated: account, event.AccountUpdated: account, event.AccountKeyChanged: account, event.AccountDeactivated: account,
+		event.OrderCreated: order, event.OrderFailed: order, event.ChallengePassed: challenge, event.ChallengeFailed: challenge,
 		event.CertificateRevoked: revocation, event.CertificateReleased: revocation,
 		event.RequestRefused: event.Refusal{
 			Operation: "x509/sign", Step: "decide", Kind: "denied", Code: "policy-dns", Reason: "not allowed",

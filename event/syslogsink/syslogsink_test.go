@@ -82,6 +82,7 @@ func TestSeverities(t *testing.T) {
 	server.eventually(len(eventtest.Samples()))
 	want := map[event.Type]uint8{
 		event.RequestRefused: 4, event.ValidityTruncated: 4, event.IssuerExpiring: 4, event.CertificateExpiring: 4,
+		event.OrderFailed: 4, event.ChallengeFailed: 4,
 		event.IssuanceAbandoned: 3, event.ConfigRejected: 3,
 		event.CertificateRevoked: 5, event.CertificateReleased: 5, event.ConfigChanged: 5,
 	}

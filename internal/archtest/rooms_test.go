@@ -61,6 +61,7 @@ var rooms = map[string]room{
 
 	"acme":           {},
 	"acme/challenge": {ours: []string{"acme"}, others: []string{"github.com/miekg/dns", asn1, errgroup}},
+	"acme/server":    {ours: []string{"acme", "acme/challenge", "acme/envelope", "authority", "event", "provisioner"}},
 	"acme/envelope":  {ours: []string{"acme", "internal/jws"}, others: []string{jose}},
 
 	"authority": {

@@ -168,6 +168,20 @@ func (is *Issuer) Check(leaf *x509.Certificate, now time.Time) error {
 	return refused
 }
 
+// Foresee refuses names that no leaf under the issuer could have.
+func (is *Issuer) Foresee(names *x509.Certificate) (refused error) {
+	for i := range is.paths {
+		err := is.paths[i].names(names, nil)
+		if err == nil {
+			return nil
+		}
+		if refused == nil {
+			refused = err
+		}
+	}
+	return refused
+}
+
 func (p *path) check(leaf *x509.Certificate, n *altNames, now time.Time) error {
 	switch {
 	case now.Before(p.notBefore):
@@ -185,6 +199,10 @@ func (p *path) check(leaf *x509.Certificate, n *altNames, now time.Time) error {
 			return err
 		}
 	}
+	return p.names(leaf, n)
+}
+
+func (p *path) names(leaf *x509.Certificate, n *altNames) error {
 	for _, nc := range p.constraints {
 		if err := nc.check(leaf, n); err != nil {
 			return err
