@@ -78,7 +78,7 @@ func (c *call) newAccount() error {
 		case err != nil:
 			return err
 		}
-		c.s.accounts.put(a.ID, a)
+		c.s.accounts.drop(a.ID)
 		c.tellAccount(event.AccountCreated, a)
 		return c.answerAccount(http.StatusCreated, a)
 	}
@@ -229,7 +229,7 @@ func (c *call) updateAccount() error {
 		if err != nil {
 			return err
 		}
-		c.s.accounts.put(a.ID, &a)
+		c.s.accounts.drop(a.ID)
 		c.tellAccount(kind, &a)
 		return c.answerAccount(http.StatusOK, &a)
 	}

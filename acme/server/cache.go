@@ -4,6 +4,7 @@ import (
 	"sync"
 
 	"github.com/chancery-ca/chancery/acme"
+	"github.com/chancery-ca/chancery/acme/envelope"
 )
 
 // cache remembers what was seen lately, so that the store need not be asked what a write will check in any case. It
@@ -50,4 +51,21 @@ type known struct {
 	order *acme.Order
 	chain []byte // PEM
 	more  int    // other chains
+}
+
+// holder is an account with its key read.
+type holder struct {
+	*acme.Account
+	key *envelope.Key
+}
+
+// meet remembers an account.
+func (s *Server) meet(a *acme.Account) (*holder, error) {
+	key, err := envelope.ParseKey(a.Key)
+	if err != nil {
+		return nil, &acme.Problem{Type: acme.ServerInternal, Cause: err} // what the store has was ours
+	}
+	h := &holder{a, key}
+	s.accounts.put(a.ID, h)
+	return h, nil
 }

@@ -142,25 +142,24 @@ func (c *call) identify(fresh bool) error {
 	if !ok {
 		return problem(acme.AccountDoesNotExist, 0, "the kid is not the URL of an account of this server")
 	}
-	a, remembered := c.s.accounts.get(id)
+	known, remembered := c.s.accounts.get(id)
 	if fresh || !remembered {
 		remembered = false
-		var err error
-		if a, err = c.s.c.Store.Account(c.r.Context(), id); errors.Is(err, acme.ErrNotFound) {
+		a, err := c.s.c.Store.Account(c.r.Context(), id)
+		if errors.Is(err, acme.ErrNotFound) {
 			return problem(acme.AccountDoesNotExist, 0, "there is no such account")
 		} else if err != nil {
 			return err
 		}
-		c.s.accounts.put(id, a)
+		if known, err = c.s.meet(a); err != nil {
+			return err
+		}
 	}
+	a := known.Account
 	if a.Provisioner != c.s.c.Name || a.URL != c.request.KeyID {
 		return problem(acme.AccountDoesNotExist, 0, "there is no such account")
 	}
-	key, err := envelope.ParseKey(a.Key)
-	if err != nil {
-		return &acme.Problem{Type: acme.ServerInternal, Cause: err} // what the store has was ours
-	}
-	m, err := c.request.Verify(key)
+	m, err := c.request.Verify(known.key)
 	if (err != nil || a.Status != acme.Valid) && remembered {
 		return errRetry
 	}

@@ -52,7 +52,7 @@ func (c *call) challenge() error {
 		err = c.use(func(p *acme.Pass) error { return c.s.c.Store.UpdateAuthorization(c.r.Context(), p, changed) })
 		if err == nil {
 			c.s.remember(changed)
-			return c.answerChallenge(c.s.await(c.lasting(), c.ca, &job{authz: changed, kind: kind}).authz, kind)
+			return c.answerChallenge(c.s.await(c.lasting(), c.ca, &job{authz: changed, kind: kind, account: c.account}).authz, kind)
 		}
 		if !errors.Is(err, acme.ErrConflict) && !errors.Is(err, acme.ErrNotFound) {
 			return err

@@ -51,7 +51,7 @@ func (c *call) finalize() error {
 			return c.exhaust(o)
 		}
 		changed := *o
-		changed.Status, changed.CSR, changed.Due = acme.Processing, csr.Raw, time.Now().Add(lease)
+		changed.Status, changed.CSR, changed.Due = acme.Processing, csr.Raw, time.Now().Add(orderLease)
 		changed.Attempts++
 		err := c.s.c.Store.UpdateOrder(c.r.Context(), nil, &changed)
 		if err == nil {
@@ -100,6 +100,8 @@ func parseCSR(s string) (*x509.CertificateRequest, error) {
 // issue takes a Processing order through the authority's pipeline, and records what came of it. It returns the order as
 // it is then, and an error for the client that does not get its certificate now.
 func (s *Server) issue(ctx context.Context, ca *authority.Authority, j *job) (*acme.Order, error) {
+	ctx, cancel := context.WithTimeout(ctx, issuing)
+	defer cancel()
 	o := j.order
 	csr, err := x509.ParseCertificateRequest(o.CSR)
 	if err != nil {
@@ -153,6 +155,9 @@ func (s *Server) issue(ctx context.Context, ca *authority.Authority, j *job) (*a
 	}
 	return &next, told
 }
+
+// issuing bounds one attempt, a slow signer included.
+const issuing = 90 * time.Second
 
 // retryIssue is when an issuance is tried again for which the authority was not available.
 const retryIssue = 5 * time.Second

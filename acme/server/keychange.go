@@ -43,7 +43,7 @@ func (c *call) keyChange() error {
 		case err != nil:
 			return err
 		}
-		c.s.accounts.put(a.ID, &a)
+		c.s.accounts.drop(a.ID)
 		c.tellAccount(event.AccountKeyChanged, &a)
 		return c.answerAccount(http.StatusOK, &a)
 	}

@@ -22,7 +22,7 @@ type Server struct {
 
 	nonces   atomic.Pointer[envelope.Nonces]
 	making   sync.Mutex // of nonces
-	accounts *cache[*acme.Account]
+	accounts *cache[*holder]
 	recent   *cache[*known]
 	tickets  sync.Map // ID of an order that is being issued for → *ticket
 
@@ -46,7 +46,7 @@ func New(c Config) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		c: c, validators: map[acme.ChallengeType]acme.Validator{}, accounts: newCache[*acme.Account](), recent: newCache[*known](),
+		c: c, validators: map[acme.ChallengeType]acme.Validator{}, accounts: newCache[*holder](), recent: newCache[*known](),
 		jobs: make(chan *job, backlog), issues: make(chan *job, backlog),
 	}
 	for _, v := range c.Validators {

@@ -17,7 +17,9 @@ import (
 func (s *Server) validate(ctx context.Context, ca *authority.Authority, j *job) *acme.Authorization {
 	a := j.authz
 	for {
-		e, err := s.look(ctx, a, j.kind)
+		attempt, cancel := context.WithTimeout(ctx, lease*4/5)
+		e, err := s.look(attempt, a, j)
+		cancel()
 		next, again := s.judge(a, j.kind, e, err)
 		var tallies []acme.Tally
 		if ch := next.Challenge(j.kind); ch.Status == acme.Invalid {
@@ -47,30 +49,28 @@ func (s *Server) validate(ctx context.Context, ca *authority.Authority, j *job) 
 }
 
 // look asks the validator.
-func (s *Server) look(ctx context.Context, a *acme.Authorization, kind acme.ChallengeType) (e *acme.Evidence, err error) {
+func (s *Server) look(ctx context.Context, a *acme.Authorization, j *job) (e *acme.Evidence, err error) {
 	defer func() {
 		if v := recover(); v != nil { // of somebody else's code
-			err = fmt.Errorf("acme/server: validator of %s panicked: %s", kind, debug.Stack())
+			err = fmt.Errorf("acme/server: validator of %s panicked: %s", j.kind, debug.Stack())
 		}
 	}()
-	v, ch := s.validators[kind], a.Challenge(kind)
+	v, ch := s.validators[j.kind], a.Challenge(j.kind)
 	if v == nil || ch == nil {
 		return nil, problem(acme.Malformed, 0, "the challenge is not offered any more")
 	}
-	account, err := s.c.Store.Account(ctx, a.Account)
-	if remembered, ok := s.accounts.get(a.Account); err != nil && ok {
-		account, err = remembered, nil
+	if j.account == nil {
+		if j.account, err = s.c.Store.Account(ctx, a.Account); err != nil {
+			return nil, err
+		}
 	}
-	if err != nil {
-		return nil, err
-	}
-	key, err := envelope.ParseKey(account.Key)
+	key, err := envelope.ParseKey(j.account.Key)
 	if err != nil {
 		return nil, err
 	}
 	return v.Validate(ctx, &acme.Validation{
 		Identifier: a.Identifier, Wildcard: a.Wildcard, Token: ch.Token, KeyAuthorization: key.Authorization(ch.Token), Thumbprint: key.Thumbprint(),
-		AccountURL: account.URL, Issuers: s.c.CAA, Payload: ch.Payload,
+		AccountURL: j.account.URL, Issuers: s.c.CAA, Payload: ch.Payload,
 	})
 }
 

@@ -15,9 +15,10 @@ type job struct {
 	authz *acme.Authorization
 	kind  acme.ChallengeType
 
-	order   *acme.Order
-	auths   []*acme.Authorization
-	account *acme.Account
+	order *acme.Order
+	auths []*acme.Authorization
+
+	account *acme.Account // nil: to be looked up
 
 	done chan *job // nil, or buffered: takes what came of it
 	err  error     // of an issuance: why the order is not valid
@@ -25,7 +26,8 @@ type job struct {
 
 // How the work is shared out.
 const (
-	lease      = 90 * time.Second // longer than any attempt takes
+	lease      = 30 * time.Second // to validate; each attempt has less, and renews it
+	orderLease = 20 * time.Second // to issue; whoever takes longer, and comes second, is told so by the pipeline
 	scanEvery  = 3 * time.Second  // how often it is looked whether anybody left something off
 	scanned    = 64
 	pruneEvery = 10 * time.Minute
@@ -101,8 +103,6 @@ func (s *Server) await(ctx context.Context, a *authority.Authority, j *job) *job
 
 // finish does a job.
 func (s *Server) finish(ctx context.Context, a *authority.Authority, j *job) *job {
-	ctx, cancel := context.WithTimeout(ctx, lease*2/3)
-	defer cancel()
 	did := *j
 	if j.order != nil {
 		did.order, did.err = s.issue(ctx, a, j)
@@ -147,7 +147,7 @@ func (s *Server) scan(ctx context.Context) error {
 		return err
 	}
 	for _, o := range orders {
-		o.Due = now.Add(lease)
+		o.Due = now.Add(orderLease)
 		if err := s.c.Store.UpdateOrder(ctx, nil, o); errors.Is(err, acme.ErrConflict) {
 			continue
 		} else if err != nil {

@@ -19,6 +19,9 @@ func dialect(query string) string {
 		query = after
 	}
 	query = strings.ReplaceAll(b.String(), "/*lock*/", "FOR UPDATE OF c")
+	for _, kind := range []string{"text", "bytea", "bigint"} {
+		query = strings.ReplaceAll(query, "/*"+kind+"*/", "::"+kind)
+	}
 	for _, column := range []string{"c.issuer", "c.provisioner"} {
 		query = walkOf(query, column)
 	}

@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"time"
 
@@ -50,6 +51,21 @@ func (s *Store) one(ctx context.Context, scan []any, query string, args ...any) 
 		late, done := s.patient(ctx)
 		defer done()
 		return judge(ctx, late, c.QueryRow(late, query, args...).Scan(scan...))
+	})
+}
+
+// script runs f, whose scripts are transactions by themselves. If one of several fails, it is not known what the
+// first has come to for the caller, and doing it again would be something else.
+func (s *Store) script(ctx context.Context, f func(sqlstore.Tx) error) error {
+	return s.attempt(ctx, func(c *pgxpool.Conn) error {
+		late, done := s.patient(ctx)
+		defer done()
+		t := &tx{ctx: late, q: c}
+		err := judge(ctx, late, f(t))
+		if err != nil && t.ran && !sqlstore.IsDomain(err) && !errors.Is(err, authority.ErrUnavailable) && kindOf(err) != nil {
+			err = fmt.Errorf("%w: finding out what has happened: %s", authority.ErrUnavailable, err)
+		}
+		return err
 	})
 }
 

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chancery-ca/chancery/acme"
+	"github.com/chancery-ca/chancery/acme/acmetest"
 	"github.com/chancery-ca/chancery/authority"
 	"github.com/chancery-ca/chancery/authority/postgres"
 	"github.com/chancery-ca/chancery/authority/storetest"
@@ -75,6 +77,72 @@ func TestRoundTrips(t *testing.T) {
 			t.Logf("%s: %d", c.name, n.Load())
 			if i > 0 {
 				require.LessOrEqual(t, n.Load(), c.most, c.name)
+			}
+		}
+	}
+}
+
+// What a client asks for, of an account that is there, is one round trip: an issuance of ten requests takes no more.
+func TestACMERoundTrips(t *testing.T) {
+	store, n := counted(t)
+	s, a := store.ACME(), acmetest.Account(1)
+	tally := func(key string) []acme.Tally {
+		return []acme.Tally{{Key: key, Limit: 1000, Until: acmetest.Start.Add(time.Hour)}, {Key: key + "2", Limit: 1000, Until: acmetest.Start.Add(time.Hour)}}
+	}
+	require.NoError(t, s.NewAccount(ctx, acmetest.Pass(nil), a))
+	var o *acme.Order
+	var z []*acme.Authorization
+	for i := range 3 { // the first time statements are prepared
+		for _, c := range []struct {
+			name string
+			call func() error
+		}{
+			{"NewAccount", func() error {
+				return s.NewAccount(ctx, acmetest.Pass(nil), acmetest.Account(10+i), tally("accounts")...)
+			}},
+			{"Account", func() error { _, err := s.Account(ctx, a.ID); return err }},
+			{"AccountByKey", func() error { _, err := s.AccountByKey(ctx, a.Provisioner, a.Thumbprint); return err }},
+			{"UpdateAccount", func() error { return s.UpdateAccount(ctx, acmetest.Pass(a), a) }},
+			{"Spend", func() error { return s.Spend(ctx, acmetest.Pass(a)) }},
+			{"Count", func() error { return s.Count(ctx, tally("count")...) }},
+			{"Full", func() error { return s.Full(ctx, tally("count")...) }},
+			{"NewOrder", func() (err error) {
+				o, z, err = s.NewOrder(ctx, acmetest.Pass(a), acmetest.NewOrder(a, fmt.Sprint("o", i), fmt.Sprintf("%d.example", i)))
+				return err
+			}},
+			{"NewOrder, of two names and with limits", func() (err error) {
+				m := acmetest.NewOrder(a, fmt.Sprint("p", i), fmt.Sprintf("%d.example", i), fmt.Sprintf("p%d.example", i))
+				m.MaxPending, m.Tallies, m.Unless, m.Order.Replaces = 100, tally("orders"), tally("failed"), fmt.Sprint(i)
+				_, _, err = s.NewOrder(ctx, acmetest.Pass(a), m)
+				return err
+			}},
+			{"NewOrder, again", func() (err error) {
+				_, _, err = s.NewOrder(ctx, acmetest.Pass(a), acmetest.NewOrder(a, fmt.Sprint("q", i), fmt.Sprintf("%d.example", i)))
+				return err
+			}},
+			{"Order", func() error { _, _, err := s.Order(ctx, acmetest.Pass(a), o.ID); return err }},
+			{"Order, without a pass", func() error { _, _, err := s.Order(ctx, nil, o.ID); return err }},
+			{"Authorization", func() error { _, err := s.Authorization(ctx, acmetest.Pass(a), z[0].ID); return err }},
+			{"UpdateAuthorization", func() error { return s.UpdateAuthorization(ctx, acmetest.Pass(a), z[0]) }},
+			{"UpdateAuthorization, with tallies", func() error { return s.UpdateAuthorization(ctx, nil, z[0], tally("failed")...) }},
+			{"UpdateOrder", func() error { return s.UpdateOrder(ctx, acmetest.Pass(a), o) }},
+			{"UpdateOrder, without a pass", func() error { return s.UpdateOrder(ctx, nil, o) }},
+			{"Orders", func() error { _, _, err := s.Orders(ctx, acmetest.Pass(a), a.ID, acmetest.Start, "", 0); return err }},
+			{"OrderOf", func() error {
+				if _, err := s.OrderOf(ctx, a.Provisioner, "1f"); err != acme.ErrNotFound {
+					return fmt.Errorf("found: %w", err)
+				}
+				return nil
+			}},
+			{"Holds", func() error { _, err := s.Holds(ctx, a.ID, o.Identifiers, acmetest.Start); return err }},
+			{"DueOrders", func() error { _, err := s.DueOrders(ctx, a.Provisioner, acmetest.Start, 0); return err }},
+			{"DueAuthorizations", func() error { _, err := s.DueAuthorizations(ctx, a.Provisioner, acmetest.Start, 0); return err }},
+		} {
+			n.Store(0)
+			require.NoError(t, c.call(), c.name)
+			t.Logf("%s: %d", c.name, n.Load())
+			if i > 0 {
+				require.EqualValues(t, 1, n.Load(), c.name)
 			}
 		}
 	}

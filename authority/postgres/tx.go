@@ -15,6 +15,7 @@ type querier interface {
 	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
+	SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults
 }
 
 // tx is one attempt at an operation. It implements sqlstore.Tx.
@@ -23,6 +24,7 @@ type tx struct {
 	q      querier
 	number int64 // of the transaction, once it was asked for
 	given  int64 // numbers within it
+	ran    bool  // a script that may have been a transaction by itself
 }
 
 var _ sqlstore.Tx = (*tx)(nil)
@@ -48,6 +50,10 @@ func (t *tx) Query(query string, row func(sqlstore.Row) error, args ...any) erro
 	if err != nil {
 		return err
 	}
+	return each(rows, row)
+}
+
+func each(rows pgx.Rows, row func(sqlstore.Row) error) error {
 	defer rows.Close()
 	for rows.Next() {
 		values, err := rows.Values()
@@ -69,6 +75,39 @@ func (t *tx) Query(query string, row func(sqlstore.Row) error, args ...any) erro
 		}
 	}
 	return rows.Err()
+}
+
+// Run implements sqlstore.Tx. What is sent in one go, outside of a transaction, is one.
+func (t *tx) Run(steps []*sqlstore.Step) (err error) {
+	var b pgx.Batch
+	for _, s := range steps {
+		b.Queue(dialect(s.Query), s.Args...)
+	}
+	r := t.q.SendBatch(t.ctx, &b)
+	defer func() {
+		if end := r.Close(); err == nil { // which says whether it was committed
+			err = end
+		}
+		t.ran = t.ran || err == nil
+	}()
+	for _, s := range steps {
+		if s.Row == nil {
+			tag, err := r.Exec()
+			if err != nil {
+				return err
+			}
+			s.N = tag.RowsAffected()
+			continue
+		}
+		rows, err := r.Query()
+		if err != nil {
+			return err
+		}
+		if err := each(rows, func(row sqlstore.Row) error { s.N++; return s.Row(row) }); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // perTransaction is how many numbers there are for each transaction.

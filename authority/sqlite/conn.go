@@ -101,6 +101,28 @@ func (c *conn) Query(query string, row func(sqlstore.Row) error, args ...any) (e
 	}
 }
 
+// Run implements sqlstore.Tx.
+func (c *conn) Run(steps []*sqlstore.Step) error {
+	for _, s := range steps {
+		if s.Skip != nil && s.Skip() {
+			continue
+		}
+		var err error
+		if s.Row == nil {
+			s.N, err = c.Exec(s.Query, s.Args...)
+		} else {
+			err = c.Query(s.Query, func(r sqlstore.Row) error { s.N++; return s.Row(r) }, s.Args...)
+		}
+		if err != nil {
+			return err
+		}
+		if s.Last && s.N == 0 {
+			return nil
+		}
+	}
+	return nil
+}
+
 // NextSeq implements sqlstore.Tx.
 func (c *conn) NextSeq(n int) (int64, error) { return sqlstore.Next(c, sqlstore.Seq, n) }
 

@@ -80,7 +80,7 @@ func (g *grown) fill(ctx context.Context) error {
 // pass starts an authority on the store as it is, and measures everything.
 func (g *grown) pass(ctx context.Context, when string) error {
 	began := time.Now()
-	store, err := openStore(ctx, g.dir, g.url)
+	store, err := openStore(ctx, g.dir, g.url, new(counts))
 	if err != nil {
 		return err
 	}

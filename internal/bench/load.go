@@ -40,6 +40,7 @@ type operation struct {
 type result struct {
 	perSecond            float64
 	cpu, p50, p99, floor time.Duration
+	calls, trips         float64 // to the stores and to the database, each time
 }
 
 func newLoad(s *server, clients int) (*load, error) {

@@ -9,6 +9,11 @@
 // pruning, empty and full.
 //
 //	go run ./internal/bench growth [-rows 10000000] [-postgres postgres://…]
+//
+// With acme, it measures complete ACME issuances, with http-01 on the loopback and with validation that believes
+// everybody, on SQLite and, if there is a URL, on PostgreSQL.
+//
+//	go run ./internal/bench acme [-n 2000] [-c 8] [-postgres postgres://…]
 package main
 
 import (
@@ -28,20 +33,26 @@ func main() {
 	only := flag.String("only", "", "measure just that operation")
 	profile := flag.String("cpuprofile", "", "write the server's CPU profile there")
 	url := flag.String("postgres", "", "the URL of an empty PostgreSQL database to use instead of SQLite")
+	port := flag.Uint("http01", 0, "the port where http-01 is answered (used by the program itself)")
 	rows := flag.Int("rows", 10_000_000, "growth: how many certificates")
 	folder := flag.String("dir", "", "growth: the folder for the SQLite file; default a temporary one")
 	args := os.Args[1:]
-	grow := len(args) > 0 && args[0] == "growth"
-	if grow {
-		args = args[1:]
+	what := ""
+	if len(args) > 0 && (args[0] == "growth" || args[0] == "acme") {
+		what, args = args[0], args[1:]
+	}
+	if what == "acme" {
+		*n, *c = 2000, 8
 	}
 	flag.CommandLine.Parse(args)
 	var err error
 	switch {
-	case grow:
+	case what == "acme":
+		err = acmeMeasure(*n, *c, *rounds, *url, *profile)
+	case what == "growth":
 		err = growth(context.Background(), *rows, *folder, *url)
 	case *dir != "":
-		err = serve(context.Background(), *dir, *url, *profile)
+		err = serve(context.Background(), *dir, *url, *profile, uint16(*port))
 	default:
 		err = measure(*n, *c, *rounds, *only, *url, *profile)
 	}

@@ -27,9 +27,9 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
+	"github.com/chancery-ca/chancery/acme"
 	"github.com/chancery-ca/chancery/authority"
 	"github.com/chancery-ca/chancery/authority/httpapi"
-	"github.com/chancery-ca/chancery/authority/postgres"
 	"github.com/chancery-ca/chancery/authority/sqlite"
 	"github.com/chancery-ca/chancery/event"
 	"github.com/chancery-ca/chancery/kms"
@@ -45,17 +45,25 @@ type hello struct {
 }
 
 // serve is the server's process. It answers each line on its standard input with a line: "cpu" with the
-// CPU time that the process has used, "sign" and "renew" with the floor of that operation, all in
-// nanoseconds.
-func serve(ctx context.Context, dir, postgresURL, profile string) error {
+// CPU time that the process has used, "sign", "renew" and "acme" with the floor of that operation, all in
+// nanoseconds; "calls" and "trips" with the count of those.
+func serve(ctx context.Context, dir, postgresURL, profile string, port uint16) error {
 	debug.SetGCPercent(400) // as examples/intermediate does
-	store, err := openStore(ctx, dir, postgresURL)
+	var n counts
+	store, err := openStore(ctx, dir, postgresURL, &n)
 	if err != nil {
 		return err
 	}
-	c, key, err := newCA(ctx, store)
+	c, key, err := newCA(ctx, countedStore{store, &n})
 	if err != nil {
 		return err
+	}
+	guests, err := acmeProvisioners(countedACME{store.ACME(), &n}, port)
+	if err != nil {
+		return err
+	}
+	for _, g := range guests {
+		c.Provisioners = append(c.Provisioners, g)
 	}
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -82,6 +90,7 @@ func serve(ctx context.Context, dir, postgresURL, profile string) error {
 		TLSConfig: httpapi.TLSConfig(a, id.GetCertificate), ReadHeaderTimeout: 10 * time.Second,
 	}
 	go srv.ServeTLS(ln, "", "")
+	go a.Run(ctx)
 	if profile != "" {
 		f, err := os.Create(profile)
 		if err != nil {
@@ -102,6 +111,10 @@ func serve(ctx context.Context, dir, postgresURL, profile string) error {
 		switch in.Text() {
 		case "cpu":
 			d = cpuTime()
+		case "calls":
+			d = time.Duration(n.calls.Load())
+		case "trips":
+			d = time.Duration(n.trips.Load())
 		default:
 			if d, err = floorOf(in.Text()); err != nil {
 				return err
@@ -113,12 +126,13 @@ func serve(ctx context.Context, dir, postgresURL, profile string) error {
 }
 
 // openStore opens PostgreSQL where there is a URL, and otherwise SQLite in the folder.
-func openStore(ctx context.Context, dir, postgresURL string) (interface {
+func openStore(ctx context.Context, dir, postgresURL string, n *counts) (interface {
 	authority.Store
 	io.Closer
+	ACME() acme.Store
 }, error) {
 	if postgresURL != "" {
-		return postgres.Open(ctx, postgresURL, nil)
+		return openCounted(ctx, postgresURL, n)
 	}
 	return sqlite.Open(ctx, filepath.Join(dir, "ca.db"), nil)
 }
@@ -165,12 +179,13 @@ type server struct {
 	out *bufio.Reader
 }
 
-func start(dir, postgresURL, profile string) (*server, error) {
+func start(dir, postgresURL, profile string, more ...string) (*server, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
 	s := &server{cmd: exec.Command(self, "-server", dir, "-postgres", postgresURL, "-cpuprofile", profile)}
+	s.cmd.Args = append(s.cmd.Args, more...)
 	s.cmd.Stderr = os.Stderr
 	if s.in, err = s.cmd.StdinPipe(); err != nil {
 		return nil, err

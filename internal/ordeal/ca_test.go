@@ -29,6 +29,8 @@ type keys struct {
 	Root, Intermediate []byte // DER
 	Key                []byte // the intermediate's, SEC 1
 	Admin              jose.JSONWebKey
+
+	guests []provisioner.Provisioner // further ones
 }
 
 const (
@@ -97,6 +99,7 @@ func (k *keys) config(store authority.Store, audit event.Sink) (authority.Config
 		},
 		Store: store,
 	}
+	c.Provisioners = append(c.Provisioners, k.guests...)
 	if audit != nil {
 		c.Outbox = []authority.Delivery{{Name: auditSink, Sink: audit}}
 	}

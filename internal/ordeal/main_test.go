@@ -21,7 +21,7 @@ const (
 )
 
 func TestMain(m *testing.M) {
-	modes := map[string]func(args []string) error{"serve": serve, "crowd": crowd, "node": node}
+	modes := map[string]func(args []string) error{"serve": serve, "crowd": crowd, "node": node, "acme": acmeNode}
 	mode := os.Getenv(childMode)
 	if mode == "" {
 		os.Exit(pgtest.Run(m))

@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"time"
 
+	"github.com/chancery-ca/chancery/acme"
 	"github.com/chancery-ca/chancery/authority"
 )
 
@@ -21,6 +22,10 @@ type Tx interface {
 
 	// Query calls row for each row. The Row is valid during the call; the []byte in it stay so.
 	Query(query string, row func(Row) error, args ...any) error
+
+	// Run runs a script: each step sees what those before it did, and gets its N. It is a transaction by itself where
+	// there is none around it, and then costs one trip to a database that is elsewhere.
+	Run(steps []*Step) error
 
 	// NextSeq returns the first of n new numbers, one after the other, for rows of the outbox. None is
 	// given twice, also not after its row was deleted.
@@ -69,10 +74,14 @@ func (r Row) time(i int) time.Time { return time.UnixMicro(r.int(i)).UTC() }
 
 // IsDomain reports whether err is an answer, after which a transaction may go on, and not a failure.
 func IsDomain(err error) bool {
-	for _, e := range []error{authority.ErrNotFound, authority.ErrExists, authority.ErrSpent, authority.ErrState, authority.ErrRevoked} {
+	for _, e := range [...]error{
+		authority.ErrNotFound, authority.ErrExists, authority.ErrSpent, authority.ErrState, authority.ErrRevoked,
+		acme.ErrNotFound, acme.ErrExists, acme.ErrConflict, acme.ErrSpent, acme.ErrAccount, acme.ErrKey, acme.ErrReplaced,
+	} {
 		if err == e { // compared as it is: one that was wrapped came from elsewhere
 			return true
 		}
 	}
-	return false
+	_, full := err.(*acme.LimitError)
+	return full
 }
