@@ -27,7 +27,7 @@ type job struct {
 // How the work is shared out.
 const (
 	lease      = 30 * time.Second // to validate; each attempt has less, and renews it
-	orderLease = 20 * time.Second // to issue; whoever takes longer, and comes second, is told so by the pipeline
+	orderLease = 10 * time.Second // to issue; whoever takes longer, and comes second, is told so by the pipeline
 	scanEvery  = 3 * time.Second  // how often it is looked whether anybody left something off
 	scanned    = 64
 	pruneEvery = 10 * time.Minute

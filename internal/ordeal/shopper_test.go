@@ -108,8 +108,11 @@ func (s *shopper) again(ctx context.Context, what string, err error) {
 }
 
 // buy goes the whole way to a certificate. An order that is under way is taken up where it was.
-func (s *shopper) buy(ctx context.Context, name string, csr []byte) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
+//
+// One whose node was killed between reserving and committing is settled five minutes later only, and then it is
+// invalid: the client gives up before, and orders anew.
+func (s *shopper) buy(all context.Context, name string, csr []byte) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(all, time.Minute)
 	defer cancel()
 	o, err := s.client.AuthorizeOrder(ctx, xacme.DomainIDs(name))
 	if err != nil {
@@ -132,7 +135,7 @@ func (s *shopper) buy(ctx context.Context, name string, csr []byte) ([]byte, err
 	}
 	der, _, err := s.client.CreateOrderCert(ctx, o.FinalizeURL, csr, false)
 	for err != nil && ctx.Err() == nil { // it may have taken effect
-		s.again(ctx, name, err)
+		s.again(all, name, err)
 		now, gerr := s.client.GetOrder(ctx, o.URI)
 		switch {
 		case gerr != nil:
