@@ -5,6 +5,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"os"
 	"strings"
 
 	"github.com/go-jose/go-jose/v4"
@@ -47,6 +48,12 @@ func Read(body io.Reader, url string) (*Request, error) {
 	b, err := io.ReadAll(io.LimitReader(body, MaxBody+1))
 	if err != nil {
 		p := malformed("the body could not be read")
+		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+			p = malformed("the body is over the limit of %d bytes", MaxBody)
+			p.Status = http.StatusRequestEntityTooLarge
+		} else if errors.Is(err, os.ErrDeadlineExceeded) {
+			p.Status = http.StatusRequestTimeout
+		}
 		p.Cause = err
 		return nil, p
 	}

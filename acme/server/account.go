@@ -146,7 +146,7 @@ const (
 	maxContact  = 320
 )
 
-// checkContacts takes mailto URLs with one plain address each (RFC 8555, section 7.3).
+// checkContacts takes mailto URLs with one plain address each (RFC 8555, section 7.3). A bare address becomes one.
 func (c *call) checkContacts(contacts []string) error {
 	if len(contacts) > maxContacts {
 		return problem(acme.InvalidContact, 0, "an account has %d contacts at most", maxContacts)
@@ -154,7 +154,11 @@ func (c *call) checkContacts(contacts []string) error {
 	if c.s.c.RequireContact && len(contacts) == 0 {
 		return problem(acme.InvalidContact, 0, "an account needs a contact")
 	}
-	for _, s := range contacts {
+	for i, s := range contacts {
+		if strings.Contains(s, "@") && !strings.Contains(s, ":") {
+			s = "mailto:" + s // what step's clients send
+			contacts[i] = s
+		}
 		scheme, rest, ok := strings.Cut(s, ":")
 		if !ok || len(s) > maxContact || strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' }) {
 			return problem(acme.InvalidContact, 0, "a contact is a URL of visible ASCII characters, %d at most", maxContact)

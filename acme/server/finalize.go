@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"crypto"
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
@@ -13,6 +14,7 @@ import (
 	"github.com/chancery-ca/chancery/acme"
 	"github.com/chancery-ca/chancery/authority"
 	"github.com/chancery-ca/chancery/event"
+	"github.com/chancery-ca/chancery/provisioner"
 )
 
 // finalize has the certificate issued (RFC 8555, section 7.4). Again with the same CSR it changes nothing.
@@ -30,6 +32,9 @@ func (c *call) finalize() error {
 	o, auths, err := c.loadOrder()
 	if err != nil {
 		return err
+	}
+	if k, ok := c.m.Key.Public().(interface{ Equal(crypto.PublicKey) bool }); ok && k.Equal(csr.PublicKey) {
+		return problem(acme.BadCSR, 0, "the account's key must not be the certificate's") // RFC 8555, section 11.1
 	}
 	for range attempts {
 		if o.Status != acme.Pending {
@@ -107,15 +112,10 @@ func (s *Server) issue(ctx context.Context, ca *authority.Authority, j *job) (*a
 	if err != nil {
 		return o, err
 	}
-	t := &ticket{order: o, auths: j.auths, account: j.account}
-	if _, twice := s.tickets.LoadOrStore(o.ID, t); twice {
+	got, err := s.ask(ctx, ca, &ticket{order: o, auths: j.auths, account: j.account}, csr)
+	if errors.Is(err, errTwice) {
 		return o, nil // this node is at it
 	}
-	defer s.tickets.CompareAndDelete(o.ID, t)
-	got, err := ca.Issue(ctx, &authority.Request{
-		Provisioner: s.c.Name, Profile: o.Profile, Token: o.ID, CSR: csr, RequestID: o.ID,
-		NotBefore: authority.When{Time: o.NotBefore}, NotAfter: authority.When{Time: o.NotAfter},
-	})
 	if e, ok := errors.AsType[*authority.Error](err); ok && e.Code == "spent" {
 		// Somebody came as far as reserving, and ended or lost the connection before anybody heard of it.
 		got, err = ca.Find(ctx, keyID(csr), o.ID)
@@ -154,6 +154,38 @@ func (s *Server) issue(ctx context.Context, ca *authority.Authority, j *job) (*a
 		s.keep(&next, got.Chain)
 	}
 	return &next, told
+}
+
+var errTwice = errors.New("acme/server: the order is being issued for")
+
+// ask has the authority issue for a ticket. It is the authority's own configuration that says which server is asked about
+// it in turn: another one than s, if that was replaced since the request came in.
+func (s *Server) ask(ctx context.Context, ca *authority.Authority, t *ticket, csr *x509.CertificateRequest) (*authority.Certificate, error) {
+	o := t.order
+	if _, twice := s.tickets.LoadOrStore(o.ID, t); twice {
+		return nil, errTwice
+	}
+	defer s.tickets.CompareAndDelete(o.ID, t)
+	got, err := ca.Issue(ctx, &authority.Request{
+		Provisioner: s.c.Name, Profile: o.Profile, Token: o.ID, CSR: csr, RequestID: o.ID,
+		NotBefore: authority.When{Time: o.NotBefore}, NotAfter: authority.When{Time: o.NotAfter},
+	})
+	if e, ok := errors.AsType[*authority.Error](err); ok && e.Code == foreign().Code {
+		if next := s.successor(ca); next != nil {
+			return next.ask(ctx, ca, t, csr)
+		}
+	}
+	return got, err
+}
+
+// successor is the server that has taken the place of s in the authority's configuration; nil: nobody has.
+func (s *Server) successor(ca *authority.Authority) *Server {
+	for _, p := range ca.Provisioners() {
+		if n, ok := provisioner.As[*Server](p); ok && n != s && n.c.Name == s.c.Name {
+			return n
+		}
+	}
+	return nil
 }
 
 // issuing bounds one attempt, a slow signer included.

@@ -39,7 +39,7 @@ func (v *told) Validate(_ context.Context, c *acme.Validation) (*acme.Evidence, 
 	return &acme.Evidence{Address: "192.0.2.1:80"}, nil
 }
 
-func newKey(t *testing.T) crypto.Signer {
+func newKey(t testing.TB) crypto.Signer {
 	t.Helper()
 	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)

@@ -6,8 +6,12 @@
 // The listener, TLS and the path prefix are the embedder's; [TLSConfig] and [Timeouts] help with the
 // first two, and http.StripPrefix works. Note that step's clients drop the path of the URL that they
 // are given. Behind a proxy that terminates TLS, see [FromHeader]. [Routes] is the whole API: what is
-// not in it (step-ca's routes for administration, SSH, ACME and SCEP, for instance) is answered with 404,
-// and so are those of CRLs and OCSP unless [Options] has something to hand them to.
+// not in it (step-ca's routes for administration, SSH and SCEP, for instance) is answered with 404, and
+// so are those of CRLs and OCSP unless [Options] has something to hand them to.
+//
+// A provisioner that speaks a protocol of its own, an [authority.Guest] such as package acme/server's, is
+// served at its path, /acme/name, and again below /2.0, where some of step's clients look. Such a path that
+// no provisioner has is answered with 404 in plain text; step-ca says the same in JSON.
 //
 // Each request is limited in size, depth and time, whatever the server around it does; only clients that
 // do not read their answers are left to the server's WriteTimeout, which [Timeouts] sets. Handlers read no

@@ -15,6 +15,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 	"github.com/stretchr/testify/require"
 
+	"github.com/chancery-ca/chancery/acme"
 	"github.com/chancery-ca/chancery/authority"
 	"github.com/chancery-ca/chancery/kms"
 	"github.com/chancery-ca/chancery/provisioner"
@@ -27,7 +28,7 @@ const (
 	subject = "leaf.internal"
 )
 
-// kind is a kind of provisioner, always called "mine" beside a JWK one called "other".
+// kind is a kind of provisioner, always called "mine" beside a JWK one called "other" and one for ACME called "guest".
 type kind struct {
 	name     string
 	fragment string // of its tokens' audience
@@ -49,6 +50,10 @@ func kinds() []kind {
 			s, err := x5c.NewSigner("mine", []*x509.Certificate{leaf.crt}, leaf.key)
 			require.NoError(t, err)
 			return p, s
+		}},
+		{"acme", "#acme/mine", func(t *testing.T, h *house) (provisioner.Provisioner, payloadSigner) {
+			_, s := jwkCalled(t, "mine")
+			return settling{h.acme(t, "mine"), h}, s
 		}},
 		{"local", "", func(t *testing.T, h *house) (provisioner.Provisioner, payloadSigner) {
 			_, s := jwkCalled(t, "mine")
@@ -94,6 +99,9 @@ func jwkCalled(t *testing.T, name string) (provisioner.Provisioner, payloadSigne
 type house struct {
 	kind               kind
 	store              *countingStore
+	orders             *countingOrders // of those who speak ACME
+	config             func(guest provisioner.Provisioner) authority.Config
+	ca                 *authority.Authority
 	handler            http.Handler
 	ready              atomic.Bool // set-up is over
 	inter              *minted
@@ -123,20 +131,23 @@ func (h *house) onlyAtFirst(then func() error) func(context.Context, *provisione
 
 func newHouse(t *testing.T, k kind) *house {
 	t.Helper()
-	h := &house{kind: k, store: &countingStore{Store: authority.NewMemory()}}
+	h := &house{kind: k, store: &countingStore{Store: authority.NewMemory()}, orders: &countingOrders{Store: acme.NewMemory()}}
 	root := mint(t, "Root", true, nil)
 	h.inter = mint(t, "Intermediate", true, root)
 	mine, signer := k.make(t, h)
 	other, otherSigner := jwkCalled(t, "other")
 	h.mine, h.other = signer, otherSigner
 	_, h.stranger = jwkCalled(t, "mine")
-	ca, err := authority.New(authority.Config{
-		URLs: []string{caURL}, Roots: []*x509.Certificate{root.crt}, Store: h.store,
-		Issuers:      []authority.Issuer{{Name: "issuing", Chain: []*x509.Certificate{h.inter.crt}, Signer: kms.FromCrypto(h.inter.key)}},
-		Provisioners: []provisioner.Provisioner{other, mine},
-	})
+	h.config = func(guest provisioner.Provisioner) authority.Config {
+		return authority.Config{
+			URLs: []string{caURL}, Roots: []*x509.Certificate{root.crt}, Store: h.store,
+			Issuers:      []authority.Issuer{{Name: "issuing", Chain: []*x509.Certificate{h.inter.crt}, Signer: kms.FromCrypto(h.inter.key)}},
+			Provisioners: []provisioner.Provisioner{other, mine, guest},
+		}
+	}
+	ca, err := authority.New(h.config(h.acme(t, "guest")))
 	require.NoError(t, err)
-	h.handler = New(ca, nil)
+	h.ca, h.handler = ca, New(ca, nil)
 	h.leaf, h.dead, h.second = h.issue(t, ca), h.issue(t, ca), h.issue(t, ca)
 	_, err = ca.Revoke(context.Background(), &authority.RevokeRequest{Serial: authority.SerialOf(h.dead.crt.SerialNumber), Local: true})
 	require.NoError(t, err)
@@ -231,7 +242,8 @@ func resign(t *testing.T, token, alg string, mac func(signed string) []byte) str
 // countingStore counts everything that changed something.
 type countingStore struct {
 	authority.Store
-	writes atomic.Int64
+	writes    atomic.Int64
+	onReserve atomic.Pointer[func()] // nil, or what happens first
 }
 
 func (s *countingStore) count(err error) error {
@@ -242,6 +254,9 @@ func (s *countingStore) count(err error) error {
 }
 
 func (s *countingStore) Reserve(ctx context.Context, r *authority.Record, spend provisioner.Spend) error {
+	if f := s.onReserve.Load(); f != nil {
+		(*f)()
+	}
 	return s.count(s.Store.Reserve(ctx, r, spend))
 }
 

@@ -278,9 +278,13 @@ func TestRevoke(t *testing.T) {
 // TestNothingElse: paths and methods outside the table are not there.
 func TestNothingElse(t *testing.T) {
 	w := newWorld(t, nil)
+	w.provs = []provisioner.Provisioner{visitor{Provisioner: named("a")}, named("x")}
 	for _, path := range []string{
 		"/", "/1.0", "/1.0/", "/2.0/health", "/1.0/1.0/health", "/health/", "//health", "/./health", "/Health", "/admin/admins", "/admin/provisioners",
-		"/ssh/sign", "/ssh/roots", "/acme/x/directory", "/crls", "/scep/x", "/root/", "/root/a/b", "/provisioners//encrypted-key", "/sign.json",
+		"/ssh/sign", "/ssh/roots", "/crls",
+		"/acme", "/acme/", "/acme/x/directory", "/acme/a", "/acme/A/directory", "/acme/ab/directory", "/acme//a/directory", "/acme/../acme/a/directory",
+		"/1.0/acme/a/directory", "/2.0/acme/x/directory", "/2.0/acme/a", "/2.0/2.0/acme/a/directory", "/2.0/1.0/acme/a/directory", "/1.0/2.0/acme/a/directory",
+		"/scep/x", "/root/", "/root/a/b", "/provisioners//encrypted-key", "/sign.json",
 	} {
 		for _, method := range []string{"GET", "POST", "DELETE"} {
 			got := do(w.handler, request{method: method, path: path})
@@ -296,6 +300,10 @@ func TestNothingElse(t *testing.T) {
 				continue
 			}
 			got := do(w.handler, request{method: method, path: path})
+			if rt.Method == Any {
+				require.Equal(t, http.StatusTeapot, got.Code, method+path)
+				continue
+			}
 			require.Equal(t, 405, got.Code, method+path)
 			require.Empty(t, got.Body.String())
 			require.Contains(t, got.Header().Get("Allow"), rt.Method)

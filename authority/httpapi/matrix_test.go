@@ -28,30 +28,30 @@ var granted = map[provisioner.Operation]map[string][]string{
 		"token for x509/sign": {"jwk", "x5c"},
 	},
 	provisioner.X509Renew: {
-		"own certificate":                       {"jwk", "x5c", "local", "func"},
-		"own certificate and a foreign token":   {"jwk", "x5c", "local", "func"}, // the certificate wins
-		"another certificate of ours":           {"jwk", "x5c", "local", "func"}, // it renews itself
-		"renew token":                           {"jwk", "x5c", "local", "func"},
-		"a legacy certificate":                  {"jwk", "x5c"}, // which know their mark
-		"renew token of a legacy certificate":   {"jwk", "x5c"},
+		"own certificate":                       {"jwk", "x5c", "acme", "local", "func"},
+		"own certificate and a foreign token":   {"jwk", "x5c", "acme", "local", "func"}, // the certificate wins
+		"another certificate of ours":           {"jwk", "x5c", "acme", "local", "func"}, // it renews itself
+		"renew token":                           {"jwk", "x5c", "acme", "local", "func"},
+		"a legacy certificate":                  {"jwk", "x5c", "acme"}, // which know their mark
+		"renew token of a legacy certificate":   {"jwk", "x5c", "acme"},
 		"an expired certificate":                {"func"}, // which says so itself
 		"renew token of an expired certificate": {"func"},
 	},
 	provisioner.X509Rekey: {
-		"own certificate":                     {"jwk", "x5c", "local", "func"},
-		"own certificate and a foreign token": {"jwk", "x5c", "local", "func"}, // the token is not looked at
-		"another certificate of ours":         {"jwk", "x5c", "local", "func"}, // it rekeys itself
-		"a legacy certificate":                {"jwk", "x5c"},
+		"own certificate":                     {"jwk", "x5c", "acme", "local", "func"},
+		"own certificate and a foreign token": {"jwk", "x5c", "acme", "local", "func"}, // the token is not looked at
+		"another certificate of ours":         {"jwk", "x5c", "acme", "local", "func"}, // it rekeys itself
+		"a legacy certificate":                {"jwk", "x5c", "acme"},
 		"an expired certificate":              {"func"},
 	},
 	provisioner.X509Revoke: {
 		"token for x509/revoke":  {"jwk", "x5c"},
-		"own certificate":        {"jwk", "x5c", "local", "func"},
-		"an expired certificate": {"jwk", "x5c", "local", "func"},
+		"own certificate":        {"jwk", "x5c", "acme", "local", "func"},
+		"an expired certificate": {"jwk", "x5c", "acme", "local", "func"},
 		// Where nobody is left to judge, whoever holds the key may end it.
-		"a legacy certificate":                        {"jwk", "x5c", "local", "func", "refuser", "mute"},
-		"an unmarked legacy certificate":              {"jwk", "x5c", "local", "func", "refuser", "mute"},
-		"a certificate of a provisioner that is gone": {"jwk", "x5c", "local", "func", "refuser", "mute"},
+		"a legacy certificate":                        {"jwk", "x5c", "acme", "local", "func", "refuser", "mute"},
+		"an unmarked legacy certificate":              {"jwk", "x5c", "acme", "local", "func", "refuser", "mute"},
+		"a certificate of a provisioner that is gone": {"jwk", "x5c", "acme", "local", "func", "refuser", "mute"},
 	},
 }
 
@@ -132,7 +132,7 @@ func (h *house) credentials(t *testing.T) []credential {
 		credential{name: "own certificate and a foreign token", peer: h.leaf.crt, token: h.token(t, h.stranger, provisioner.X509Revoke, nil)},
 		credential{name: "revoked certificate and a foreign token", peer: h.dead.crt, token: h.token(t, h.stranger, provisioner.X509Sign, nil)})
 	cs = append(cs, h.strays(t)...)
-	h.before = books{h.store.writes.Load(), h.revoked(t)}
+	h.before = books{h.writes(), h.revoked(t)}
 	return cs
 }
 
@@ -142,13 +142,22 @@ func (h *house) send(t *testing.T, rt Route, c credential) *httptest.ResponseRec
 	t.Helper()
 	body := ""
 	if rt.Method != http.MethodGet && rt.Operation != provisioner.X509Renew {
-		body = jsonOf(t, map[string]any{
+		m := map[string]any{
 			"csr": h.csr, "ott": c.token, "notBefore": "", "notAfter": "", "passive": true,
 			"serial": h.target(c).String(), "reasonCode": 0, "reason": "",
 			"token": c.token, "local": true, "Local": true, "provisioner": "mine", "Provisioner": "mine", "proof": 1,
-		})
+		}
+		if rt.Auth == Protocol {
+			m = signedAs(c.token)
+		}
+		body = jsonOf(t, m)
 	}
-	r := request{method: rt.Method, path: concrete(rt.Path) + "?local=true&ott=" + c.token, body: body}.http()
+	path := concrete(rt.Path)
+	if rt.Auth != Protocol { // ACME knows no queries
+		path += "?local=true&ott=" + c.token
+	}
+	r := request{method: rt.Method, path: path, body: body}.http()
+	r.Header.Set("Content-Type", "application/jose+json")
 	if c.token != "" {
 		r.Header.Set("Authorization", "Bearer "+c.token)
 	}
@@ -173,12 +182,12 @@ func TestMatrix(t *testing.T) {
 			t.Parallel()
 			h, yeses := newHouse(t, k), 0
 			cs := h.credentials(t)
-			for _, rt := range Routes() {
+			for _, rt := range h.doors(t) {
 				for i := range cs {
 					c := cs[i]
 					cell := fmt.Sprintf("%s %s with %s (%s)", rt.Method, rt.Path, c.name, k.name)
 					got := h.send(t, rt, c)
-					wrote := h.store.writes.Load() - h.before.writes
+					wrote := h.writes() - h.before.writes
 					if slices.Contains(granted[rt.Operation][c.name], k.name) {
 						yeses++
 						require.Less(t, got.Code, 300, "%s: %s", cell, clip(got.Body.String(), 200))
@@ -189,8 +198,10 @@ func TestMatrix(t *testing.T) {
 						continue
 					}
 					require.Zero(t, wrote, "%s: answered %d %s", cell, got.Code, clip(got.Body.String(), 200))
-					if rt.Operation != "" {
+					if rt.Operation != "" || rt.Auth == Protocol && rt.Method != http.MethodGet {
 						require.GreaterOrEqual(t, got.Code, 400, "%s: %s", cell, clip(got.Body.String(), 200))
+					}
+					if rt.Auth != Public {
 						require.NotContains(t, got.Body.String(), "BEGIN CERTIFICATE", cell)
 					}
 				}
@@ -211,11 +222,16 @@ func TestMatrix(t *testing.T) {
 // requireDeclared fails for routes and operations that the matrix does not know about.
 func requireDeclared(t *testing.T) {
 	t.Helper()
-	auths := []Auth{Public, Token, Certificate, TokenOrCertificate}
+	auths := []Auth{Public, Token, Certificate, TokenOrCertificate, Protocol}
 	routed := map[provisioner.Operation]bool{}
 	for _, rt := range Routes() {
 		require.Contains(t, auths, rt.Auth, "%s: undeclared credentials", rt.Path)
 		require.Positive(t, rt.MaxBody, "%s: no limit", rt.Path)
+		require.Equal(t, rt.Auth == Protocol, rt.Method == Any, "%s: only protocols have methods of their own", rt.Path)
+		if rt.Auth == Protocol {
+			require.Empty(t, rt.Operation, "%s: an operation is asked for by the guest", rt.Path)
+			continue
+		}
 		require.Equal(t, rt.Operation == "", rt.Auth == Public, "%s: who acts needs a credential, who reads needs none", rt.Path)
 		reads := rt.Method == http.MethodGet || strings.TrimPrefix(rt.Path, "/1.0") == "/ocsp" // a question too long for a path
 		require.Equal(t, rt.Operation == "", reads, "%s: only GET reads", rt.Path)

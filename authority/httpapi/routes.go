@@ -13,7 +13,7 @@ type Route struct {
 	Path      string                // with at most one {parameter}, which is one segment, or, if it ends in "...", the rest
 	Operation provisioner.Operation // what it asks the authority for; empty where it only reads, and for a protocol
 	Auth      Auth                  // the credentials that are looked at
-	MaxBody   int64                 // bytes; what is longer is answered with 413; 0: the protocol's own limit
+	MaxBody   int64                 // bytes; what is longer is answered with 413, and a protocol may take less
 }
 
 // Auth says which credentials a route looks at. Others are not even read, so they cannot let anybody in.
@@ -57,7 +57,8 @@ const (
 	signBody   = 256 << 10
 	rekeyBody  = 128 << 10
 	revokeBody = provisioner.MaxToken + 8<<10
-	ocspBody   = 8 << 10 // which the responder limits further
+	ocspBody   = 8 << 10   // which the responder limits further
+	guestBody  = 256 << 10 // as do guests
 )
 
 func endpoints() []endpoint {
@@ -78,7 +79,7 @@ func endpoints() []endpoint {
 		{act("/rekey", provisioner.X509Rekey, Certificate, rekeyBody), (*api).rekey},
 		{act("/revoke", provisioner.X509Revoke, TokenOrCertificate, revokeBody), (*api).revoke},
 	}
-	acme := Route{Method: Any, Path: "/acme/{path...}", Auth: Protocol, MaxBody: 0}
+	acme := Route{Method: Any, Path: "/acme/{path...}", Auth: Protocol, MaxBody: guestBody}
 	es = append(es,
 		endpoint{acme, (*api).guest},
 		endpoint{read("/crl"), (*api).crl},
@@ -88,7 +89,7 @@ func endpoints() []endpoint {
 	)
 	for _, e := range es[:len(es):len(es)] {
 		if e.Auth == Protocol { // which step-ca has under /2.0 instead
-			e.Path = "/2.0" + e.Path
+			e.Path = old + e.Path
 		} else {
 			e.Path = "/1.0" + e.Path
 		}
