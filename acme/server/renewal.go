@@ -32,8 +32,8 @@ func (c *call) renewalInfo() error {
 	now := time.Now()
 	life := r.NotAfter.Sub(r.NotBefore)
 	var v renewalJSON
-	v.Window.Start = r.NotBefore.Add(life * 64 / 100)
-	v.Window.End = r.NotBefore.Add(life * 70 / 100)
+	v.Window.Start = r.NotBefore.Add(life / 100 * 64)
+	v.Window.End = r.NotBefore.Add(max(life/100*70, life/100*64+shortestWindow))
 	switch {
 	case r.Revocation != nil:
 		v.Window.Start, v.Window.End = now.Add(-2*time.Hour), now.Add(-time.Hour)
@@ -46,6 +46,10 @@ func (c *call) renewalInfo() error {
 	c.w.Header().Set("Retry-After", seconds(min(6*time.Hour, max(life/20, time.Minute))))
 	return c.answer(http.StatusOK, v)
 }
+
+// shortestWindow is that of certificates which live for seconds: without it nothing is left between the full seconds, and
+// there are clients that want more than one.
+const shortestWindow = 3 * time.Second
 
 // leaving reports whether the issuer of a certificate is on its way out.
 func (c *call) leaving(r *authority.Record) bool {

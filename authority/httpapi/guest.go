@@ -41,7 +41,7 @@ func (a *api) guest(c *call) error {
 		default:
 			c.r.Body = io.NopCloser(broken{io.ErrUnexpectedEOF})
 		}
-		ca, _ := a.ca.(*authority.Authority)            // which everything but a test's is
+		ca, _ := a.ca.(*authority.Authority) // which everything but a test's is
 		prefix := c.r.URL.Path[:len(c.r.URL.Path)-len(below)]
 		http.StripPrefix(prefix, g.Handler(ca)).ServeHTTP(&watched{ResponseWriter: c.w, c: c}, c.r)
 		return nil

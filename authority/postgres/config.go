@@ -57,12 +57,13 @@ func (o *Options) config(url string, bouncer bool) (*pgxpool.Config, error) {
 
 // Settings returns what [Open] sets for its sessions, beside timeouts, and what whoever makes a pool for
 // [New], or a role that works through PgBouncer, should set too: the planner takes the index that was made
-// for the statement, whatever statistics say, which can be old, or not there yet, as after a restore; and it
-// plans each statement once.
+// for the statement, whatever statistics say, which can be old, or not there yet, as after a restore; it plans
+// each statement once; and every statement of a transaction sees what was committed before it began.
 func Settings() map[string]string {
 	return map[string]string{
 		"enable_seqscan": "off", "enable_bitmapscan": "off", "enable_sort": "off", "enable_hashjoin": "off", "enable_mergejoin": "off",
 		"max_parallel_workers_per_gather": "0", "jit": "off", "plan_cache_mode": "force_generic_plan",
+		"default_transaction_isolation": "read committed",
 	}
 }
 

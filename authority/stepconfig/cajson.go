@@ -62,6 +62,9 @@ func (o *InitOptions) config(dir string, key any, encrypted string) *caJSON {
 		Key          any    `json:"key"`
 		EncryptedKey string `json:"encryptedKey"`
 	}{"JWK", o.Provisioner, key, encrypted}}
+	if o.ACME != "" {
+		c.Authority.Provisioners = append(c.Authority.Provisioners, map[string]string{"type": "ACME", "name": o.ACME})
+	}
 	c.TLS.CipherSuites = []string{"TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256", "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256"}
 	c.TLS.MinVersion, c.TLS.MaxVersion = 1.2, 1.3
 	return c

@@ -19,16 +19,9 @@ func readClaims(s *section) claims {
 	// SSH claims do nothing without an ssh section, in step-ca too; with one there is a warning already.
 	s.ignore("minUserSSHCertDuration", "maxUserSSHCertDuration", "defaultUserSSHCertDuration",
 		"minHostSSHCertDuration", "maxHostSSHCertDuration", "defaultHostSSHCertDuration", "enableSSHCA")
-	flag := func(key string) *bool {
-		if s.take(key) == nil {
-			return nil
-		}
-		v := s.boolean(key)
-		return &v
-	}
 	c := claims{
 		min: s.duration("minTLSCertDuration"), max: s.duration("maxTLSCertDuration"), def: s.duration("defaultTLSCertDuration"),
-		noRenewal: flag("disableRenewal"), afterExpiry: flag("allowRenewalAfterExpiry"), noMark: flag("disableSmallstepExtensions"),
+		noRenewal: s.flag("disableRenewal"), afterExpiry: s.flag("allowRenewalAfterExpiry"), noMark: s.flag("disableSmallstepExtensions"),
 	}
 	for key, d := range map[string]*time.Duration{"minTLSCertDuration": c.min, "maxTLSCertDuration": c.max, "defaultTLSCertDuration": c.def} {
 		if d != nil && *d == 0 {

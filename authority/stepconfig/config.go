@@ -42,6 +42,8 @@ type Options struct {
 	Address string          // host:port where the CA is reached, if not File.Address
 	HTTP    string          // host:port where its plain HTTP listener is reached, if not File.Insecure
 	Logger  *slog.Logger    // nil discards
+
+	ACME ACME // of ACME provisioners, where the file has any
 }
 
 // Config opens what the file names and returns the configuration of its authority. Each provisioner has
@@ -65,7 +67,7 @@ func (f *File) Config(ctx context.Context, o Options) (*authority.Config, error)
 	f.addDefault(c, &all)
 	for _, p := range f.provisioners {
 		if p.kind != "SSHPOP" {
-			f.addProvisioner(c, p, &all)
+			f.addProvisioner(c, o, p, &all)
 		}
 	}
 	if f.inventory != nil {
@@ -141,8 +143,8 @@ func (f *File) addDefault(c *authority.Config, all *faults) {
 	c.Profiles = append(c.Profiles, authority.Profile{Validity: l.validity(f.backdate), NoMark: l.noMark, Policy: p})
 }
 
-func (f *File) addProvisioner(c *authority.Config, p *spec, all *faults) {
-	v, err := p.provisioner(all)
+func (f *File) addProvisioner(c *authority.Config, o Options, p *spec, all *faults) {
+	v, err := f.provisioner(p, o, all)
 	if err != nil {
 		all.wrap(p.node, err)
 		return
@@ -181,7 +183,14 @@ func (t *templateSpec) compile(provisioner string) (*template.Template, error) {
 	return step.Parse(t.path, string(b))
 }
 
-func (p *spec) provisioner(all *faults) (provisioner.Provisioner, error) {
+// provisioner makes one, or nil if its faults are among all.
+func (f *File) provisioner(p *spec, o Options, all *faults) (provisioner.Provisioner, error) {
+	if p.kind == "ACME" {
+		if s, err := f.acmeServer(p, o, all); s != nil || err != nil {
+			return s, err
+		}
+		return nil, nil
+	}
 	extra := map[string]any{}
 	if c, ok := p.members["claims"]; ok && !c.blank() {
 		extra["claims"] = c.plain()

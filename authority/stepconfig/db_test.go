@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/chancery-ca/chancery/acme"
 	"github.com/chancery-ca/chancery/authority"
 )
 
@@ -27,7 +28,7 @@ func TestPostgreSQL(t *testing.T) {
 
 		s, err := f.OpenStore(t.Context(), &StoreOptions{PostgreSQL: func(_ context.Context, source string) (Store, error) {
 			require.Equal(t, c.want, source)
-			return memory{authority.NewMemory()}, nil
+			return memory{authority.NewMemory(), acme.NewMemory()}, nil
 		}})
 		require.NoError(t, err)
 		require.NoError(t, s.Close())

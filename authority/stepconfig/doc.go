@@ -9,10 +9,15 @@
 // faults are reported at once. The exceptions are warnings ([File.Warnings]): settings for SSH, which
 // step ca init --ssh writes, and others whose absence harms nobody.
 //
-// Provisioners of the types JWK and X5C are served. Two JWK provisioners with one name and different
+// Provisioners of the types JWK, X5C and ACME are served. Two JWK provisioners with one name and different
 // keys are one provisioner with two keys: tokens by either are good, which is how a key is replaced
 // without a gap. Their claims and options must be the same. Each provisioner has a profile of its own,
 // under its name. Names that a custom template adds are trusted, because whoever wrote ca.json wrote it.
+//
+// An ACME provisioner is served at /acme/name by whoever serves the authority as package httpapi does. Its keys are
+// forceCN, termsOfService, website, caaIdentities, requireEAB and challenges, which are http-01, dns-01 and tls-alpn-01
+// if it names none. Device attestation is not supported by this version. What a client orders is connected to from
+// here, so only ordinary public and private addresses are: see below for others.
 //
 // The db section chooses the store. Type postgresql is a PostgreSQL database, for whose driver see
 // [StoreOptions]; our tables are added to what is there. Where the section names another of step-ca's kinds,
@@ -41,7 +46,21 @@
 //	      "policy": {"allow": {"dns": ["*.web.internal"]}, "deny": {}, "allowWildcardNames": false},
 //	      "entity": {"required": true, "names": false, "groups": {"web": ["**.web.internal"]}},
 //	      "revokeAny": true                       its tokens may revoke any certificate
-//	    }
+//	    },
+//	    "acme": {"acme": {"scope": "private"}}    of one ACME provisioner; goes before what is said about all
+//	  },
+//	  "acme": {                                   of all ACME provisioners
+//	    "challenges": ["dns-account-01", "dns-persist-01"],        beside those in ca.json
+//	    "resolvers": ["192.0.2.53", "127.0.0.1:5353"],             DNS servers, instead of the system's
+//	    "caa": true,                              CAA records are looked at; needs resolvers, and caaIdentities in ca.json
+//	    "scope": "all",                           public, private, or listed: addresses that may be connected to
+//	    "allow": ["127.0.0.0/8"], "deny": [],     prefixes, beside the scope and special addresses; deny goes first
+//	    "proxy": "http://user:password@host:port",
+//	    "httpPort": 80, "tlsPort": 443,           for tests: where challenges are looked for
+//	    "requireContact": true,
+//	    "orderLife": "24h", "authorizationLife": "24h",
+//	    "limits": {"identifiers": 100, "accounts": 500, "orders": 2000, "pendingAuthorizations": 1000,
+//	               "failedValidations": 30, "failedFromAddress": 600, "finalizations": 10}     -1: none
 //	  },
 //	  "revocation": {
 //	    "ocsp": true,                             OCSP requests are answered

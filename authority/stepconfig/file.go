@@ -54,6 +54,7 @@ type File struct {
 	idpURL       string    // crl.idpURL
 	pointers     *pointers // nil: certificates carry none
 	retiring     []issuing
+	acme         *acmeRules // of all ACME provisioners; nil: nothing is said
 	upkeep       upkeep
 	top          *section // where settings stand, for faults found later
 }
@@ -64,6 +65,9 @@ type Provisioner struct {
 	// EncryptedKeys are the private keys of a JWK provisioner, the current one first, as compact JWEs;
 	// those that are kept elsewhere are left out.
 	EncryptedKeys []string
+
+	HTTPPort     int  // ACME: where http-01 begins, if not 80
+	ExternalKeys bool // ACME: accounts need one
 }
 
 // Load reads the ca.json at path, and chancery.json beside it where there is one. The error holds
@@ -120,6 +124,7 @@ func parse(path string, ca []byte, ownPath string, own []byte) (*File, error) {
 			f.readOwn(open(o, &all))
 		}
 	}
+	f.listProvisioners()
 	if err := all.err(); err != nil {
 		return nil, err
 	}
@@ -161,7 +166,6 @@ func (f *File) read(s *section) {
 	f.TLS = readTLS(s.section("tls"))
 	f.readAuthority(s.section("authority"))
 	f.readSSH(s)
-	f.listProvisioners()
 	f.readCRL(s.section("crl"))
 	s.unsupported("metrics are not served by this version", "metricsAddress", "monitoring")
 	s.close()
@@ -177,6 +181,9 @@ func (f *File) listProvisioners() {
 			if k.encrypted != "" {
 				q.EncryptedKeys = append(q.EncryptedKeys, k.encrypted)
 			}
+		}
+		if a := p.acme; a != nil {
+			q.HTTPPort, q.ExternalKeys = p.own.acme.under(f.acme).httpPort, a.requireEAB
 		}
 		f.Provisioners = append(f.Provisioners, q)
 	}

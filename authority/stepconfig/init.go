@@ -13,6 +13,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/chancery-ca/chancery/authority"
@@ -29,6 +30,9 @@ type InitOptions struct {
 	DNSNames    []string // what clients will call the CA; required
 	Address     string   // to listen on, host:port; default 127.0.0.1:9000
 	Provisioner string   // the first one's name; default "admin"
+
+	// ACME is the name of an ACME provisioner. Default: there is none.
+	ACME string
 
 	// HTTP is the host:port of a plain HTTP listener. With it the CA publishes a CRL and answers OCSP requests,
 	// and its certificates name both. Default: none of that.
@@ -62,7 +66,7 @@ const life = 10 * 365 * 24 * time.Hour
 var ErrUnfinished = errors.New("a CA folder that was not finished")
 
 // Init makes the folder of a new CA, in the layout of step ca init, and loads it: root and intermediate
-// with P-256 keys, and one JWK provisioner. It never writes over anything. The folder gets its ca.json
+// with P-256 keys, and one JWK provisioner, or an ACME one beside it. It never writes over anything. The folder gets its ca.json
 // last, whole, so either that is there and everything else with it, or the folder is not used.
 func Init(ctx context.Context, o InitOptions) (*File, error) {
 	dir, err := o.check()
@@ -128,6 +132,9 @@ func (o *InitOptions) check() (dir string, err error) {
 	}
 	if _, port, err := net.SplitHostPort(o.HTTP); o.HTTP != "" && (err != nil || port == "") {
 		add("HTTP address %q is not host:port", o.HTTP)
+	}
+	if strings.ContainsAny(o.ACME, "/?#%") || o.ACME == o.Provisioner {
+		add("an ACME provisioner cannot be called %q", o.ACME)
 	}
 	if len(o.Password) == 0 || len(o.ProvisionerPassword) == 0 {
 		add("the keys need a password")

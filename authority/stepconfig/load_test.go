@@ -28,7 +28,7 @@ func load(ca, own string) (*File, error) {
 }
 
 func TestLoadStepFolders(t *testing.T) {
-	for _, name := range []string{"plain", "ssh", "nodb", "edited"} {
+	for _, name := range []string{"plain", "ssh", "nodb", "edited", "acme"} {
 		f, err := load(fromStep(t, name), "")
 		require.NoError(t, err, name)
 		require.Equal(t, "127.0.0.1:9000", f.Address)
@@ -183,8 +183,8 @@ func TestLoadReportsAllFaultsAtOnce(t *testing.T) {
 func TestLoadFoldersThatCannotBeServed(t *testing.T) {
 	_, err := load(fromStep(t, "remote"), "")
 	require.ErrorContains(t, err, "authority.enableAdmin")
-	_, err = load(fromStep(t, "acme"), "")
-	require.ErrorContains(t, err, `provisioners of type "ACME" are not supported`)
+	_, err = load(edit(t, "plain", put("type", "SCEP", "authority", "provisioners", 0)), "")
+	require.ErrorContains(t, err, `provisioners of type "SCEP" are not supported`)
 }
 
 func TestSyntax(t *testing.T) {

@@ -7,6 +7,7 @@ type ownRules struct {
 	policy    *names // beside authority.policy; nil: none
 	entity    authority.EntityRule
 	revokeAny bool
+	acme      *acmeRules // nil: nothing is said
 }
 
 // readOwn reads chancery.json. It is a file of its own because step's CLI, when it edits ca.json,
@@ -23,12 +24,17 @@ func (f *File) readOwn(s *section) {
 	for _, name := range p.keys {
 		r := f.readRules(p.section(name))
 		if q := f.spec(name); q != nil {
-			q.own = r
+			if q.own = r; r.acme != nil && q.kind != "ACME" {
+				p.faults.add(r.acme.node, "is for ACME provisioners, and %q is of type %s", name, q.kind)
+			}
 			continue
 		}
 		p.faults.add(p.at(name), "%s has no provisioner of that name", f.Path)
 	}
 	p.close()
+	if n := s.take("acme"); n != nil {
+		f.acme = readACMERules(open(n, s.faults))
+	}
 	f.readRevocation(s.section("revocation"))
 	f.readRetiring(s.section("retiring"))
 	f.readUpkeep(s)
@@ -49,6 +55,9 @@ func (f *File) readRules(s *section) ownRules {
 	r := ownRules{revokeAny: s.boolean("revokeAny")}
 	if n := s.take("policy"); n != nil && !n.blank() {
 		r.policy = readNames(open(n, s.faults))
+	}
+	if n := s.take("acme"); n != nil {
+		r.acme = readACMERules(open(n, s.faults))
 	}
 	e := s.section("entity")
 	r.entity = authority.EntityRule{Required: e.boolean("required"), Names: e.boolean("names")}

@@ -10,12 +10,13 @@ import (
 // spec is a provisioner as its section says it.
 type spec struct {
 	*node
-	kind   string // JWK, X5C or SSHPOP
+	kind   string // JWK, X5C, ACME or SSHPOP
 	name   string
 	limits limits
 
 	keys  []*keySpec // JWK: one or, while a key is being replaced, more
 	roots []byte     // X5C: PEM
+	acme  *acmeSpec  // ACME
 
 	template *templateSpec // nil: the default one
 	own      ownRules
@@ -125,11 +126,14 @@ func (f *File) readSpec(s *section) *spec {
 	case "X5C":
 		p.kind = "X5C"
 		p.roots = readRoots(s)
+	case "ACME":
+		p.kind = "ACME"
+		p.acme = readACME(s)
 	case "SSHPOP":
 		p.kind = "SSHPOP"
 	case "":
 	default:
-		s.faults.add(s.at("type"), "provisioners of type %q are not supported by this version; JWK and X5C are", kind)
+		s.faults.add(s.at("type"), "provisioners of type %q are not supported by this version; JWK, X5C and ACME are", kind)
 		return p // its members mean nothing here
 	}
 	c := s.section("claims")

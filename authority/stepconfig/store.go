@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/chancery-ca/chancery/acme"
 	"github.com/chancery-ca/chancery/authority"
 	"github.com/chancery-ca/chancery/authority/sqlite"
 )
@@ -15,15 +16,21 @@ import (
 // sqliteFile is our store, beside what step-ca would keep there.
 const sqliteFile = "chancery.sqlite"
 
-// Store is an authority's store that somebody has to close.
+// Store is an authority's store that somebody has to close, and what ACME provisioners keep in the same place.
 type Store interface {
 	authority.Store
 	io.Closer
+	ACME() acme.Store
 }
 
-type memory struct{ *authority.Memory }
+type memory struct {
+	*authority.Memory
+	orders *acme.Memory
+}
 
 func (memory) Close() error { return nil }
+
+func (m memory) ACME() acme.Store { return m.orders }
 
 // StoreOptions say how OpenStore opens what the file names.
 type StoreOptions struct {
@@ -53,7 +60,7 @@ func (f *File) OpenStore(ctx context.Context, o *StoreOptions) (Store, error) {
 	case f.DB.Path == "" && o.ReadOnly:
 		return nil, f.Fault("db", errors.New("there is none, so records are in the server's memory only"))
 	case f.DB.Path == "":
-		return memory{authority.NewMemory()}, nil
+		return memory{authority.NewMemory(), acme.NewMemory()}, nil
 	}
 	if o.ReadOnly {
 		return f.openSQLite(ctx, &sqlite.Options{ReadOnly: true})

@@ -32,7 +32,7 @@ type live struct {
 
 // config makes the authority's configuration. Its outbox is what sinks has.
 func (s *server) config(ctx context.Context, file *stepconfig.File, k *sinks) (*authority.Config, error) {
-	o := stepconfig.Options{Password: s.folder.password(), Store: s.store, Address: s.listener.Addr().String(), Logger: s.log}
+	o := stepconfig.Options{Password: s.folder.password(), Store: s.store, Address: s.listener.Addr().String(), Logger: s.log, ACME: s.acme()}
 	if s.plain != nil {
 		o.HTTP = s.plain.Addr().String()
 	}

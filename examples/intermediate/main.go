@@ -15,7 +15,14 @@
 //
 //	go run ./examples/intermediate certificates list -expires-before 7d
 //
-// and the other subcommands of certificates look at the records, export them, and revoke.
+// and the other subcommands of certificates look at the records, export them, and revoke. A folder that the first
+// start made also serves ACME, at /acme/acme/directory;
+//
+//	go run ./examples/intermediate acme keys add alice
+//
+// makes a key for an external account binding, which clients need if ca.json's ACME provisioner has requireEAB. ACME
+// challenges are answered on ordinary public and private addresses; a CA that itself listens on loopback, where people
+// try things out, lets them be answered there, too.
 //
 // SIGHUP reads ca.json again (`step ca provisioner add` and the like edit it), SIGTERM and SIGINT finish
 // what is under way and stop. The log goes to stderr as JSON lines. Under systemd use Type=notify, with
@@ -105,6 +112,9 @@ func (f *flags) names() []string {
 func run(args []string, notifySocket string, stdout, stderr io.Writer) error {
 	if len(args) > 0 && args[0] == "certificates" {
 		return certificates(context.Background(), args[1:], stdout, stderr)
+	}
+	if len(args) > 0 && args[0] == "acme" {
+		return acmeKeys(context.Background(), args[1:], stdout, stderr)
 	}
 	f, err := parseFlags(args, stderr)
 	if errors.Is(err, flag.ErrHelp) {

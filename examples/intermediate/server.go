@@ -113,6 +113,9 @@ func (s *server) serve(ctx context.Context, signals <-chan os.Signal, ready func
 		defer stop() // after the last answer
 		s.obey(ctx, signals, func() {
 			ready()
+			if s.onLoopback() && acmeProvisioner(s.live.Load().file) != nil {
+				s.log.Info("ACME", "note", onLoopback)
+			}
 			s.log.Info("ready", "address", s.listener.Addr().String(), "config", s.folder.config)
 			s.tell(sdnotify.Ready)
 		})

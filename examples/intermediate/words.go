@@ -39,13 +39,12 @@ func (s *server) banner(w io.Writer) {
 	}
 	s.published(w)
 	fmt.Fprintf(w, "\nTrust it from a machine that has the step CLI:\n\n")
-	fmt.Fprintf(w, "  step ca bootstrap --ca-url %s --fingerprint %s\n", quote(url), fingerprint)
-	if provisioner == "" {
-		fmt.Fprintln(w)
-		return
+	fmt.Fprintf(w, "  step ca bootstrap --ca-url %s --fingerprint %s\n\n", quote(url), fingerprint)
+	if provisioner != "" {
+		fmt.Fprintf(w, "and get a certificate:\n\n")
+		fmt.Fprintf(w, "  step ca certificate localhost srv.crt srv.key --provisioner %s%s\n\n", quote(provisioner), password)
 	}
-	fmt.Fprintf(w, "\nand get a certificate:\n\n")
-	fmt.Fprintf(w, "  step ca certificate localhost srv.crt srv.key --provisioner %s%s\n\n", quote(provisioner), password)
+	s.acmeWords(w, url)
 }
 
 // published says where relying parties find out what is revoked: the URLs that certificates carry, or, if

@@ -60,6 +60,7 @@ var rooms = map[string]room{
 	"event/eventtest":  {ours: []string{"event"}, others: []string{testifyRequire, testifyAssert}, kind: kit},
 
 	"acme":           {},
+	"acme/acmetest":  {ours: []string{"acme", "acme/challenge", "acme/server", "authority", "authority/authoritytest"}, others: []string{testifyRequire, testifyAssert, rapid}, kind: kit},
 	"acme/challenge": {ours: []string{"acme"}, others: []string{"github.com/miekg/dns", asn1, errgroup}},
 	"acme/server":    {ours: []string{"acme", "acme/challenge", "acme/envelope", "authority", "event", "provisioner"}},
 	"acme/envelope":  {ours: []string{"acme", "internal/jws"}, others: []string{jose}},
@@ -74,10 +75,10 @@ var rooms = map[string]room{
 	"authority/export":      {ours: []string{"authority", "provisioner"}},
 	"authority/ocsp":        {ours: []string{"authority"}, others: []string{asn1}},
 	"authority/otelhook":    {ours: []string{"authority", "event", "kms", "provisioner"}, others: []string{"go.opentelemetry.io/otel/..."}},
-	"authority/postgres":    {ours: []string{"authority", "event", "provisioner", "internal/sqlstore"}, others: []string{goose, "github.com/jackc/pgx/v5/..."}},
+	"authority/postgres":    {ours: []string{"acme", "authority", "event", "provisioner", "internal/sqlstore"}, others: []string{goose, "github.com/jackc/pgx/v5/..."}},
 	"authority/httpapi":     {ours: []string{"authority", "provisioner"}},
-	"authority/sqlite":      {ours: []string{"authority", "event", "provisioner", "internal/sqlstore"}, others: []string{goose, "modernc.org/sqlite/..."}},
-	"authority/stepconfig":  {ours: []string{"authority", "authority/crl", "authority/policy", "authority/sqlite", "event", "inventory", "kms", "kms/softkms", "provisioner", "provisioner/jwk", "provisioner/x5c", "template", "template/step", "internal/ceremony"}, others: []string{jose}},
+	"authority/sqlite":      {ours: []string{"acme", "authority", "event", "provisioner", "internal/sqlstore"}, others: []string{goose, "modernc.org/sqlite/..."}},
+	"authority/stepconfig":  {ours: []string{"acme", "acme/challenge", "acme/server", "authority", "authority/crl", "authority/policy", "authority/sqlite", "event", "inventory", "kms", "kms/softkms", "provisioner", "provisioner/jwk", "provisioner/x5c", "template", "template/step", "internal/ceremony"}, others: []string{jose}},
 	"authority/storetest":   {ours: []string{"authority", "event", "provisioner"}, others: []string{testifyRequire, testifyAssert, rapid}, kind: kit},
 	"authority/authoritytest": {
 		ours: []string{"..."}, others: []string{jose, testifyRequire}, kind: kit,
@@ -85,7 +86,7 @@ var rooms = map[string]room{
 
 	"internal/jws":      {ours: []string{"provisioner"}, others: []string{jose}},
 	"internal/x509lint": {},
-	"internal/sqlstore": {ours: []string{"authority", "event", "provisioner"}, others: []string{goose, asn1}},
+	"internal/sqlstore": {ours: []string{"acme", "authority", "event", "provisioner"}, others: []string{goose, asn1}},
 	"internal/ceremony": {ours: []string{"authority", "event", "kms", "provisioner", "template"}},
 	"internal/sdnotify": {},
 	"internal/pgtest":   {others: []string{"github.com/jackc/pgx/v5/...", testifyRequire}, kind: rig},
@@ -95,11 +96,12 @@ var rooms = map[string]room{
 	"internal/ordeal":   {kind: checks},
 	"internal/interop":  {kind: checks},
 	"internal/size":     {kind: checks},
-	"internal/bench":    {ours: []string{"..."}, others: []string{jose, errgroup}, kind: program},
+	"internal/bench":    {ours: []string{"..."}, others: []string{jose, errgroup, "github.com/jackc/pgx/v5/..."}, kind: program},
 
-	"examples/intermediate": {ours: []string{"..."}, others: []string{errgroup, "github.com/nats-io/nats.go/..."}, kind: program},
-	"examples/rootca":       {ours: []string{"..."}, kind: program},
-	"examples/embedded":     {ours: []string{"..."}, others: []string{errgroup}, kind: program},
+	"examples/intermediate":  {ours: []string{"..."}, others: []string{errgroup, "github.com/nats-io/nats.go/..."}, kind: program},
+	"examples/rootca":        {ours: []string{"..."}, kind: program},
+	"examples/embedded":      {ours: []string{"..."}, others: []string{errgroup}, kind: program},
+	"examples/acme-embedded": {ours: []string{"..."}, others: []string{errgroup, "golang.org/x/crypto/acme/..."}, kind: program},
 }
 
 // forbidden is what no core package, nor anything below one that is not a store, may ever list above:

@@ -53,14 +53,16 @@ func (a *attempt) writes(in string, names []any) []*Step {
 	until := a.Order.Expires.UnixMicro()
 	insert := &Step{Query: insertOrder, Args: with(a.order, a.g.args...)}
 	a.missing.Skip = func() bool { return insert.N == 1 }
+	fresh := &Step{Query: fill(insertAuthzs, "%v", rows), Args: with(rowArgs, a.g.args...)}
+	allFresh := func() bool { return fresh.N == int64(len(a.names)) }
 	all := []*Step{
 		{Query: releaseOpen, Args: with([]any{a.key}, a.g.args...), Skip: a.noOther},
 		insert,
 		a.missing,
 		{Query: fill(releaseLive, "%list", in), Args: with(names, with([]any{a.end}, a.g.args...)...)},
-		{Query: fill(insertAuthzs, "%v", rows), Args: with(rowArgs, a.g.args...)},
+		fresh,
 		{Query: fill(insertLinks, "%v", links), Args: with(linkArgs, with([]any{a.Order.ID}, a.g.args...)...)},
-		{Query: fill(keepLive, "%list", in), Args: with([]any{until, until, until}, with(names, with([]any{until}, a.g.args...)...)...)},
+		{Query: fill(keepLive, "%list", in), Args: with([]any{until, until, until}, with(names, with([]any{until}, a.g.args...)...)...), Skip: allFresh},
 	}
 	all = append(all, a.tallies.count(admitted, a.g.args...)...)
 	return append(all, someAuthzs(&a.auths, selectLinkedOpen, a.key))
