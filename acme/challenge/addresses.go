@@ -125,8 +125,8 @@ func OwnListeners(addrs ...net.Addr) ([]netip.AddrPort, error) {
 			continue
 		}
 		at := tcp.AddrPort()
-		if at.Addr().IsValid() && !at.Addr().IsUnspecified() {
-			out = append(out, netip.AddrPortFrom(at.Addr().Unmap().WithZone(""), at.Port()))
+		if a := at.Addr().Unmap(); a.IsValid() && !a.IsUnspecified() {
+			out = append(out, netip.AddrPortFrom(a.WithZone(""), at.Port()))
 			continue
 		}
 		here, err := net.InterfaceAddrs()

@@ -43,45 +43,41 @@ func (c *call) newAccount() error {
 		return err
 	}
 	ctx, store := c.r.Context(), c.s.c.Store
-	for {
-		a, err := store.AccountByKey(ctx, c.s.c.Name, c.m.Key.Thumbprint())
-		switch {
-		case err == nil:
-			if err := c.spend(); err != nil {
-				return err
-			}
-			if a.Status != acme.Valid {
-				return problem(acme.Unauthorized, 0, "the account is %s", a.Status)
-			}
-			return c.answerAccount(http.StatusOK, a)
-		case !errors.Is(err, acme.ErrNotFound):
-			return err
-		case q.Existing:
-			if err := c.spend(); err != nil {
-				return err
-			}
-			return problem(acme.AccountDoesNotExist, 0, "there is no account with that key")
-		}
-		a, err = c.makeAccount(&q)
-		if err != nil {
+	a, err := store.AccountByKey(ctx, c.s.c.Name, c.m.Key.Thumbprint())
+	switch {
+	case err == nil:
+		if err := c.spend(); err != nil {
 			return err
 		}
-		err = c.use(func(p *acme.Pass) error { return store.NewAccount(ctx, p, a, c.accountTallies()...) })
-		switch {
-		case errors.Is(err, acme.ErrExists): // made meanwhile: its nonce is spent, and what follows needs none
-			if a, err = store.AccountByKey(ctx, c.s.c.Name, c.m.Key.Thumbprint()); err != nil {
-				return err
-			}
-			return c.answerAccount(http.StatusOK, a)
-		case errors.Is(err, acme.ErrKey):
-			return problem(acme.Unauthorized, 0, "the external account key cannot be used any more")
-		case err != nil:
+		if a.Status != acme.Valid {
+			return problem(acme.Unauthorized, 0, "the account is %s", a.Status)
+		}
+		return c.answerAccount(http.StatusOK, a)
+	case !errors.Is(err, acme.ErrNotFound):
+		return err
+	case q.Existing:
+		if err := c.spend(); err != nil {
 			return err
 		}
-		c.s.accounts.drop(a.ID)
-		c.tellAccount(event.AccountCreated, a)
-		return c.answerAccount(http.StatusCreated, a)
+		return problem(acme.AccountDoesNotExist, 0, "there is no account with that key")
 	}
+	if a, err = c.makeAccount(&q); err != nil {
+		return err
+	}
+	err = c.use(func(p *acme.Pass) error { return store.NewAccount(ctx, p, a, c.accountTallies()...) })
+	switch {
+	case errors.Is(err, acme.ErrExists): // made meanwhile
+		if a, err = store.AccountByKey(ctx, c.s.c.Name, c.m.Key.Thumbprint()); err != nil {
+			return err
+		}
+		return c.answerAccount(http.StatusOK, a)
+	case errors.Is(err, acme.ErrKey):
+		return problem(acme.Unauthorized, 0, "the external account key cannot be used any more")
+	case err != nil:
+		return err
+	}
+	c.tellAccount(event.AccountCreated, a)
+	return c.answerAccount(http.StatusCreated, a)
 }
 
 // makeAccount judges what a new account says about itself.

@@ -9,11 +9,42 @@ import (
 
 	"github.com/chancery-ca/chancery/acme"
 	"github.com/chancery-ca/chancery/acme/acmetest"
+	"github.com/chancery-ca/chancery/authority"
 	"github.com/stretchr/testify/require"
 )
 
 func TestACME(t *testing.T) {
 	acmetest.Store(t, func(t *testing.T) acme.Store { return open(t, filepath.Join(t.TempDir(), "ca.db")).ACME() })
+}
+
+// A file that is only looked into says what is in it, and lets nobody in.
+func TestACMEReadOnly(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "ca.db")
+	w := open(t, path).ACME()
+	a := acmetest.Account(1)
+	require.NoError(t, w.NewAccount(ctx, acmetest.Pass(nil), a))
+	o, auths, err := w.NewOrder(ctx, acmetest.Pass(a), acmetest.NewOrder(a, "o", "a.example"))
+	require.NoError(t, err)
+	kept, err := w.Secret(ctx, "secret", []byte("kept"))
+	require.NoError(t, err)
+
+	r := look(t, path).ACME()
+	got, gotAuths, err := r.Order(ctx, nil, "o")
+	require.NoError(t, err)
+	require.Equal(t, o, got)
+	require.Equal(t, auths, gotAuths)
+	secret, err := r.Secret(ctx, "secret", []byte("fresh"))
+	require.NoError(t, err)
+	require.Equal(t, kept, secret)
+	p := acmetest.Pass(a)
+	for _, err := range []error{
+		r.Spend(ctx, p), r.UpdateOrder(ctx, p, o), r.Count(ctx, acme.Tally{Key: "t", Limit: 1}),
+		func() error { _, _, err := r.Order(ctx, p, "o"); return err }(),
+		func() error { _, err := r.Secret(ctx, "other", []byte("fresh")); return err }(),
+	} {
+		require.ErrorIs(t, err, authority.ErrReadOnly)
+	}
+	require.NoError(t, w.Spend(ctx, p))
 }
 
 // BenchmarkACME is what the store does for one certificate.

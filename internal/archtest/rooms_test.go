@@ -59,11 +59,15 @@ var rooms = map[string]room{
 	"event/webhook":    {ours: []string{"event"}, others: []string{"github.com/standard-webhooks/standard-webhooks/libraries/go"}},
 	"event/eventtest":  {ours: []string{"event"}, others: []string{testifyRequire, testifyAssert}, kind: kit},
 
-	"acme":           {},
-	"acme/acmetest":  {ours: []string{"acme", "acme/challenge", "acme/server", "authority", "authority/authoritytest"}, others: []string{testifyRequire, testifyAssert, rapid}, kind: kit},
-	"acme/challenge": {ours: []string{"acme"}, others: []string{"github.com/miekg/dns", asn1, errgroup}},
-	"acme/server":    {ours: []string{"acme", "acme/challenge", "acme/envelope", "authority", "event", "provisioner"}},
-	"acme/envelope":  {ours: []string{"acme", "internal/jws"}, others: []string{jose}},
+	"acme":                {},
+	"acme/acmetest":       {ours: []string{"acme", "acme/challenge", "acme/server", "authority", "authority/authoritytest"}, others: []string{testifyRequire, testifyAssert, rapid}, kind: kit},
+	"acme/attest":         {ours: []string{"acme"}, others: []string{"github.com/fxamacker/cbor/v2"}},
+	"acme/attest/apple":   {ours: []string{"acme/attest"}},
+	"acme/attest/tpm":     {ours: []string{"acme/attest"}, others: []string{"github.com/google/go-tpm/tpm2"}},
+	"acme/attest/yubikey": {ours: []string{"acme/attest"}},
+	"acme/challenge":      {ours: []string{"acme"}, others: []string{"github.com/miekg/dns", asn1, errgroup}},
+	"acme/server":         {ours: []string{"acme", "acme/challenge", "acme/envelope", "authority", "event", "provisioner"}},
+	"acme/envelope":       {ours: []string{"acme", "internal/jws"}, others: []string{jose}},
 
 	"authority": {
 		ours:   []string{"provisioner", "inventory", "template", "kms", "event", "authority/policy", "internal/x509lint", "internal/jws"},

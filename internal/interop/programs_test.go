@@ -26,6 +26,12 @@ var programs = map[string]string{
 	"ocsptool": "apt-get install gnutls-bin",
 	"nginx":    "apt-get install nginx",
 	"jq":       "apt-get install jq",
+	"certbot":  "apt-get install certbot",
+	"lego":     "apt-get install lego",
+	"caddy":    "apt-get install caddy",
+	"node":     "apt-get install npm",
+	"npm":      "apt-get install npm",
+	"sh":       "apt-get install dash",
 }
 
 // need finds a program, or ends the test: skipped, or failed where nothing may be skipped.

@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"crypto/rand"
+	"slices"
 	"strings"
 
 	"github.com/chancery-ca/chancery/acme"
@@ -28,6 +29,8 @@ type gate struct {
 	pass *acme.Pass // nil: nothing is asked for
 	args []any      // of admitted
 	open *Step
+
+	before []*Step // of open: what locks rows that it looks at
 }
 
 // newGate returns the gate of a script whose steps depend on one another: without a pass, on a nonce of its own.
@@ -39,10 +42,10 @@ func newGate(p *acme.Pass) *gate {
 		rand.Read(id)
 		return &gate{args: []any{id, ticket}, open: &Step{Query: spendNonce, Args: []any{id, ticket, int64(0)}, Last: true}}
 	case p.Account == "":
-		return &gate{p, []any{p.Nonce, ticket}, &Step{Query: spendNonce, Args: []any{p.Nonce, ticket, p.Until.UnixMicro()}, Last: true}}
+		return &gate{pass: p, args: []any{p.Nonce, ticket}, open: &Step{Query: spendNonce, Args: []any{p.Nonce, ticket, p.Until.UnixMicro()}, Last: true}}
 	}
 	args := []any{p.Nonce, ticket, p.Until.UnixMicro(), p.Account, p.Thumbprint}
-	return &gate{p, args[:2:2], &Step{Query: spendNonceFor, Args: args, Last: true}}
+	return &gate{pass: p, args: args[:2:2], open: &Step{Query: spendNonceFor, Args: args, Last: true}}
 }
 
 // void returns the step that closes the gate on a condition.
@@ -52,7 +55,7 @@ func (g *gate) void(condition string, args ...any) *Step {
 
 // run runs steps behind the gate, and returns why they were not let in, or nil.
 func (g *gate) run(tx Tx, steps ...*Step) error {
-	all := append([]*Step{g.open}, steps...)
+	all := append(append(slices.Clip(g.before), g.open), steps...)
 	if g.pass == nil {
 		all = append(all, &Step{Query: deleteNonce, Args: g.args[:1]})
 	}

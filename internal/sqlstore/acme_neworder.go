@@ -120,6 +120,7 @@ func (c *newOrder) apply(tx Tx, p *acme.Pass) (*acme.Order, []*acme.Authorizatio
 
 // run returns nothing if it has to be tried again.
 func (a *attempt) run() (*acme.Order, []*acme.Authorization, error) {
+	a.g.before = []*Step{{Query: lockAccount, Args: []any{a.Order.Account}, Row: ignore, Skip: always}}
 	if err := a.g.run(a.tx, a.steps()...); err != nil {
 		return nil, nil, err
 	}

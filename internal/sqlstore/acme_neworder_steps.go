@@ -4,7 +4,6 @@ package sqlstore
 func (a *attempt) steps() []*Step {
 	in, names := list(a.names)
 	all := []*Step{
-		{Query: lockAccount, Args: []any{a.Order.Account}, Row: ignore, Skip: always},
 		{Query: lockOpen, Args: []any{a.key}, Row: func(r Row) (err error) {
 			a.open, err = readOrder(r)
 			return err
