@@ -1,6 +1,8 @@
 package stepconfig
 
 import (
+	"crypto/x509"
+	"encoding/base64"
 	"slices"
 	"strings"
 
@@ -15,6 +17,8 @@ type acmeSpec struct {
 	website    string // URL
 	caa        []string
 	challenges []acme.ChallengeType // not empty
+	formats    []string             // of attestation statements
+	roots      []*x509.Certificate  // of those who make devices
 }
 
 // usual are the challenges of a provisioner that names none.
@@ -30,10 +34,8 @@ func readACME(s *section) *acmeSpec {
 			s.faults.add(s.at("caaIdentities"), "%.200q is not a domain", name)
 		}
 	}
-	a.challenges = readChallenges(s, usual, func(t acme.ChallengeType) string {
+	a.challenges = readChallenges(s, append(usual[:len(usual):len(usual)], acme.DeviceAttest01), func(t acme.ChallengeType) string {
 		switch t {
-		case acme.DeviceAttest01:
-			return "device attestation is not supported by this version"
 		case acme.DNSAccount01, acme.DNSPersist01:
 			return "step-ca would not start with it; put it in " + OwnFile + " beside this file"
 		}
@@ -42,8 +44,39 @@ func readACME(s *section) *acmeSpec {
 	if len(a.challenges) == 0 {
 		a.challenges = usual
 	}
-	s.unsupported("device attestation is not supported by this version", "attestationFormats", "attestationRoots")
+	a.readAttestation(s)
 	return a
+}
+
+// formats are the attestation statements that there are, by their names in ca.json, which are those on the wire.
+var formats = []string{"apple", "step", "tpm"}
+
+// readAttestation reads what device-attest-01 needs. step-ca brings the roots of Apple and Yubico along; here whoever
+// trusts a maker says so.
+func (a *acmeSpec) readAttestation(s *section) {
+	for _, n := range s.list("attestationFormats") {
+		f, _ := n.value.(string)
+		if f = strings.ToLower(f); !slices.Contains(formats, f) {
+			s.faults.add(n, "%.100q is not a format that is supported; these are: %s", f, strings.Join(formats, ", "))
+		}
+		a.formats = append(a.formats, f)
+	}
+	if len(a.formats) == 0 {
+		a.formats = formats
+	}
+	if text := s.str("attestationRoots"); text != "" {
+		b, err := base64.StdEncoding.DecodeString(text)
+		if err == nil {
+			a.roots, err = parseCertificates(b)
+		}
+		if err != nil {
+			s.faults.add(s.at("attestationRoots"), "is not certificates in PEM, in base64")
+		}
+		return
+	}
+	if slices.Contains(a.challenges, acme.DeviceAttest01) {
+		s.faults.add(s.at("attestationRoots"), "is missing: device-attest-01 needs the roots of those who make the devices, none of which this CA brings along")
+	}
 }
 
 // readChallenges reads a list of challenges, in which those of known are good. hint says why another is not.

@@ -8,6 +8,10 @@ import (
 	"slices"
 
 	"github.com/chancery-ca/chancery/acme"
+	"github.com/chancery-ca/chancery/acme/attest"
+	"github.com/chancery-ca/chancery/acme/attest/apple"
+	"github.com/chancery-ca/chancery/acme/attest/tpm"
+	"github.com/chancery-ca/chancery/acme/attest/yubikey"
 	"github.com/chancery-ca/chancery/acme/challenge"
 	"github.com/chancery-ca/chancery/acme/server"
 	"github.com/chancery-ca/chancery/authority"
@@ -79,6 +83,14 @@ func (r *acmeRules) validators(a *acmeSpec, o *ACME) ([]acme.Validator, error) {
 	}
 	var vs []acme.Validator
 	for _, t := range slices.Concat(a.challenges, r.challenges) {
+		if t == acme.DeviceAttest01 {
+			v, err := a.attestation()
+			if err != nil {
+				return nil, err
+			}
+			vs = append(vs, v)
+			continue
+		}
 		v, err := validator(t, c)
 		if err != nil {
 			return nil, err
@@ -89,6 +101,28 @@ func (r *acmeRules) validators(a *acmeSpec, o *ACME) ([]acme.Validator, error) {
 		vs = append(vs, v)
 	}
 	return vs, nil
+}
+
+// attestation makes the validator of device-attest-01.
+func (a *acmeSpec) attestation() (acme.Validator, error) {
+	var c attest.Config
+	for _, name := range a.formats {
+		var f attest.Format
+		var err error
+		switch name {
+		case "apple":
+			f, err = apple.New(apple.Config{Roots: a.roots})
+		case "step":
+			f, err = yubikey.New(yubikey.Config{Roots: a.roots})
+		case "tpm":
+			f, err = tpm.New(tpm.Config{Roots: a.roots})
+		}
+		if err != nil {
+			return nil, err
+		}
+		c.Formats = append(c.Formats, f)
+	}
+	return attest.New(c)
 }
 
 func validator(t acme.ChallengeType, c challenge.Config) (acme.Validator, error) {

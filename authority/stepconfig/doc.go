@@ -16,7 +16,7 @@
 //
 // An ACME provisioner is served at /acme/name by whoever serves the authority as package httpapi does. Its keys are
 // forceCN, termsOfService, website, caaIdentities, requireEAB and challenges, which are http-01, dns-01 and tls-alpn-01
-// if it names none. Device attestation is not supported by this version. What a client orders is connected to from
+// if it names none. Device attestation needs attestationRoots. What a client orders is connected to from
 // here, so only ordinary public and private addresses are: see below for others.
 //
 // The db section chooses the store. Type postgresql is a PostgreSQL database, for whose driver see

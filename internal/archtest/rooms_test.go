@@ -82,7 +82,7 @@ var rooms = map[string]room{
 	"authority/postgres":    {ours: []string{"acme", "authority", "event", "provisioner", "internal/sqlstore"}, others: []string{goose, "github.com/jackc/pgx/v5/..."}},
 	"authority/httpapi":     {ours: []string{"authority", "provisioner"}},
 	"authority/sqlite":      {ours: []string{"acme", "authority", "event", "provisioner", "internal/sqlstore"}, others: []string{goose, "modernc.org/sqlite/..."}},
-	"authority/stepconfig":  {ours: []string{"acme", "acme/challenge", "acme/server", "authority", "authority/crl", "authority/policy", "authority/sqlite", "event", "inventory", "kms", "kms/softkms", "provisioner", "provisioner/jwk", "provisioner/x5c", "template", "template/step", "internal/ceremony"}, others: []string{jose}},
+	"authority/stepconfig":  {ours: []string{"acme/attest/...", "acme", "acme/challenge", "acme/server", "authority", "authority/crl", "authority/policy", "authority/sqlite", "event", "inventory", "kms", "kms/softkms", "provisioner", "provisioner/jwk", "provisioner/x5c", "template", "template/step", "internal/ceremony"}, others: []string{jose}},
 	"authority/storetest":   {ours: []string{"authority", "event", "provisioner"}, others: []string{testifyRequire, testifyAssert, rapid}, kind: kit},
 	"authority/authoritytest": {
 		ours: []string{"..."}, others: []string{jose, testifyRequire}, kind: kit,
