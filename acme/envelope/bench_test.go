@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/chancery-ca/chancery/acme"
 )
 
 // BenchmarkES256 parses and verifies a request by an account, and compares that with its one signature.
@@ -57,7 +59,7 @@ func verifier(b *testing.B) func() {
 
 // BenchmarkNonce makes a nonce and spends it in memory.
 func BenchmarkNonce(b *testing.B) {
-	n := newNonces(b, spenderFunc(NewMemory(1<<30).Spend))
+	n := newNonces(b, acme.NewMemory())
 	b.ReportAllocs()
 	for b.Loop() {
 		if err := use(n, n.New()); err != nil {

@@ -6,7 +6,7 @@
 //	r, err := envelope.Parse(body, url) // form, algorithm, key or account, and the URL it was sent to
 //	err = nonces.Check(r)               // ours, and young enough: costs no row and no signature
 //	m, err := r.Verify(accountKey)      // the signature; nil for requests that bring their key
-//	err = nonces.Redeem(ctx, m)         // once only, on any node
+//	id, until, err := nonces.Ticket(m)  // what the store spends: once only, on any node
 //	err = m.Decode(&payload)
 //
 // The payload is out of reach before the signature was verified, and only a verified request spends a nonce: so

@@ -40,11 +40,12 @@ func request(n, url string) string {
 func Example() {
 	secret := make([]byte, 32)
 	rand.Read(secret)
-	nonces, err := envelope.NewNonces(envelope.NonceConfig{Secrets: [][]byte{secret}, Spender: envelope.NewMemory(0)})
+	nonces, err := envelope.NewNonces(envelope.NonceConfig{Secrets: [][]byte{secret}})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
+	store := acme.NewMemory()
 	newAccount := func(body string) error {
 		r, err := envelope.Read(strings.NewReader(body), "https://ca.example/acme/new-account")
 		if err != nil {
@@ -57,8 +58,12 @@ func Example() {
 		if err != nil {
 			return err
 		}
-		if err := nonces.Redeem(context.Background(), m); err != nil {
+		id, until, err := nonces.Ticket(m)
+		if err != nil {
 			return err
+		}
+		if err := store.Spend(context.Background(), &acme.Pass{Nonce: id, Until: until}); err != nil {
+			return &acme.Problem{Type: acme.BadNonce, Detail: "the nonce was used before", Cause: err}
 		}
 		var account struct {
 			Agreed bool `json:"termsOfServiceAgreed"`

@@ -7,7 +7,8 @@ import (
 )
 
 // Message is a request whose signature was verified, with its own key or its account's. Only [Request.Verify] makes one.
-// Its nonce may have been used before, until [Nonces.Redeem] says otherwise.
+// Its nonce may have been used before,
+// which is for the store to say: see [Nonces.Ticket].
 type Message struct {
 	URL     string // it was sent to
 	KeyID   string // the account's URL; empty if the request brought its key

@@ -1,7 +1,6 @@
 package envelope
 
 import (
-	"context"
 	"crypto/hkdf"
 	"crypto/hmac"
 	"crypto/rand"
@@ -15,29 +14,26 @@ import (
 	"github.com/chancery-ca/chancery/acme"
 )
 
-// Nonces makes the nonces of requests and takes each of them once (RFC 8555, section 6.5), on all nodes that have the same
-// secret and the same spent ones, and after a restart of any of them.
+// Nonces makes the nonces of requests (RFC 8555, section 6.5), and with a store takes each of them once, on all nodes that
+// have the same secret and the same store, and after a restart of any of them.
 //
 // A nonce is the moment it was made, 128 random bits, and a MAC of both under a key that only the nodes have. So one
 // that was handed out and never used leaves nothing behind, and to ask for a million of them costs this side no memory
 // and no row. What is remembered are the used ones, until they would have expired in any case: the MAC refuses what was
-// never handed out, the moment what is too old, and the [Spender] what was used.
+// never handed out, the moment what is too old, and the store what was used.
 //
 // A replay must repeat the nonce, which is signed, byte by byte: a nonce has one spelling, and its random bits make it
 // differ from all others. It is accepted while its moment is at most Life old, and at most [Skew] in the future, by the
 // clock of the node that looks; its row lives until Life and twice Skew past that moment. As long as no two clocks are more
-// than Skew apart, no node has forgotten a nonce while another would accept it. That holds for a node that stood still
-// between looking and spending, too: it looks again when it has spent, and believes that only within Life and Skew.
+// than Skew apart, no node has forgotten a nonce while another would accept it.
 //
-// It spends a nonce after the signature was verified, so rows are bounded by the signed requests of the last Life, and nobody
-// spends a nonce of somebody else's request; and before the request has any effect, so a crash between the two costs a
-// client a retry, and never a repetition.
+// A nonce is to be spent after the signature was verified, so that rows are bounded by the signed requests of the last Life,
+// and nobody spends a nonce of somebody else's request; and with whatever the request does, or before it: [Nonces.Ticket].
 //
 // A Nonces is immutable, and safe for concurrent use.
 type Nonces struct {
-	keys    [][]byte
-	life    time.Duration
-	spender Spender
+	keys [][]byte
+	life time.Duration
 }
 
 // NonceConfig is what [NewNonces] needs.
@@ -47,8 +43,7 @@ type NonceConfig struct {
 	// secret may have other uses that derive theirs.
 	Secrets [][]byte
 
-	Life    time.Duration // of a nonce that is not used: a minute to a day; default [NonceLife]
-	Spender Spender       // required
+	Life time.Duration // of a nonce that is not used: a minute to a day; default [NonceLife]
 }
 
 // NonceLife is how long a nonce is good if nothing else is said. A client that comes later is told badNonce with a fresh
@@ -66,7 +61,7 @@ const (
 
 // NewNonces checks all of c and reports every fault.
 func NewNonces(c NonceConfig) (*Nonces, error) {
-	n := &Nonces{life: c.Life, spender: c.Spender}
+	n := &Nonces{life: c.Life}
 	var faults []error
 	if n.life == 0 {
 		n.life = NonceLife
@@ -110,7 +105,7 @@ func (n *Nonces) Offer(h http.Header) {
 }
 
 // Check returns a refusal of type BadNonce unless the request's nonce was made here and is young enough. It asks nobody, so
-// that it can come before anything that costs more. Whether the nonce was used is for Redeem to say.
+// that it can come before anything that costs more. Whether the nonce was used is for the store to say.
 func (n *Nonces) Check(r *Request) error {
 	_, _, p := n.open(r.Nonce)
 	if p != nil {
@@ -127,25 +122,6 @@ func (n *Nonces) Ticket(m *Message) (id []byte, until time.Time, err error) {
 		return nil, until, p
 	}
 	return id, made.Add(n.life + 2*Skew), nil
-}
-
-// Redeem uses the request's nonce up. It must come before the request has any effect. Its error is a refusal of type
-// BadNonce, or the Spender's: then the nonce may be used up, and the request must not go on either.
-func (n *Nonces) Redeem(ctx context.Context, m *Message) error {
-	id, made, p := n.open(m.nonce)
-	if p != nil {
-		return p
-	}
-	err := n.spender.Spend(ctx, id, made.Add(n.life+2*Skew))
-	switch {
-	case errors.Is(err, ErrSpent):
-		return &acme.Problem{Type: acme.BadNonce, Detail: "the nonce was used before", Cause: err}
-	case err != nil:
-		return fmt.Errorf("envelope: spending a nonce: %w", err)
-	case time.Since(made) > n.life+Skew: // the row of an earlier use may have been forgotten before this one was written
-		return refuse(acme.BadNonce, "the nonce has expired")
-	}
-	return nil
 }
 
 // open returns what identifies a nonce, and the moment it was made.

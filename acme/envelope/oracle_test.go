@@ -65,7 +65,7 @@ func TestGoJOSE(t *testing.T) {
 type server struct {
 	t       *testing.T
 	base    string
-	nonces  *Nonces
+	nonces  *node
 	key     *Key // of the one account
 	mac     []byte
 	refused []*acme.Problem
@@ -118,7 +118,7 @@ func (s *server) post(w http.ResponseWriter, hr *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := s.nonces.Redeem(hr.Context(), m); err != nil {
+	if err := s.nonces.spend(m); err != nil {
 		return err
 	}
 	switch hr.URL.Path {
@@ -176,9 +176,9 @@ func (s *server) newAccount(w http.ResponseWriter, m *Message) error {
 // TestClient runs golang.org/x/crypto's client through what there is about accounts.
 func TestClient(t *testing.T) {
 	for _, alg := range []jose.SignatureAlgorithm{jose.ES256, jose.ES384, jose.ES512, jose.RS256} {
-		nonces, err := NewNonces(NonceConfig{Secrets: [][]byte{bytes.Repeat([]byte{1}, 32)}, Spender: NewMemory(0)})
+		nonces, err := NewNonces(NonceConfig{Secrets: [][]byte{bytes.Repeat([]byte{1}, 32)}})
 		require.NoError(t, err)
-		s := &server{t: t, nonces: nonces, mac: bytes.Repeat([]byte{2}, 32)}
+		s := &server{t: t, nonces: &node{nonces, acme.NewMemory()}, mac: bytes.Repeat([]byte{2}, 32)}
 		h := httptest.NewServer(s)
 		defer h.Close()
 		s.base = h.URL
@@ -215,9 +215,9 @@ func TestClient(t *testing.T) {
 
 // TestClientWithOldNonce wants the client to try again with the nonce that came with the refusal.
 func TestClientWithOldNonce(t *testing.T) {
-	nonces, err := NewNonces(NonceConfig{Secrets: [][]byte{bytes.Repeat([]byte{1}, 32)}, Spender: NewMemory(0)})
+	nonces, err := NewNonces(NonceConfig{Secrets: [][]byte{bytes.Repeat([]byte{1}, 32)}})
 	require.NoError(t, err)
-	s := &server{t: t, nonces: nonces, mac: bytes.Repeat([]byte{2}, 32), key: keyOf(t, edKey)}
+	s := &server{t: t, nonces: &node{nonces, acme.NewMemory()}, mac: bytes.Repeat([]byte{2}, 32), key: keyOf(t, edKey)}
 	h := httptest.NewServer(s)
 	defer h.Close()
 	s.base = h.URL

@@ -71,7 +71,7 @@ func acmeIssuance(b *testing.B, s acme.Store, a *acme.Account, n int64) error {
 	id := fmt.Sprint("order-", n)
 	order := acmetest.NewOrder(a, id, fmt.Sprintf("host-%d.example", n))
 	order.Tallies = []acme.Tally{{Key: "orders", Limit: 1 << 30, Until: acmetest.Start}}
-	o, auths, err := s.NewOrder(ctx, acmetest.Pass(a), order)
+	_, auths, err := s.NewOrder(ctx, acmetest.Pass(a), order)
 	if err != nil {
 		return err
 	}
@@ -87,7 +87,8 @@ func acmeIssuance(b *testing.B, s acme.Store, a *acme.Account, n int64) error {
 	if err = s.UpdateAuthorization(ctx, nil, z); err != nil {
 		return err
 	}
-	if o, _, err = s.Order(ctx, acmetest.Pass(a), id); err != nil {
+	o, _, err := s.Order(ctx, acmetest.Pass(a), id)
+	if err != nil {
 		return err
 	}
 	o.Status, o.CSR, o.Due = acme.Processing, make([]byte, 300), acmetest.Start

@@ -42,7 +42,7 @@ func (u *acmeUser) caddy(names []string, change func(policy, issuer object)) *ou
 					"routes": []object{{"match": []object{{"host": names}}, "handle": []object{{"handler": "static_response", "body": "hello"}}}},
 				}},
 			},
-			"tls": object{"automation": object{"policies": []object{policy}, "renew_interval": "1s"}, "certificates": object{"automate": names}},
+			"tls": object{"automation": object{"policies": []object{policy}, "renew_interval": "1s"}},
 		},
 	}, "", "  ")
 	require.NoError(u.t, err)

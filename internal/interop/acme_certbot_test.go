@@ -184,9 +184,7 @@ func (l *acmeLab) refusedEvents(n int, names ...string) {
 	for _, e := range l.Events.OfType(event.OrderFailed) {
 		if o := e.Data.(event.Order); o.ID == "" {
 			count++
-			for _, id := range o.Identifiers {
-				told = append(told, id)
-			}
+			told = append(told, o.Identifiers...)
 		}
 	}
 	require.Equal(l.t, n, count)

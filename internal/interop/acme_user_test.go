@@ -11,7 +11,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -131,18 +130,6 @@ func (u *acmeUser) daemon(program string, args ...string) *output {
 		}
 	})
 	return log
-}
-
-// newest is the file that sorts last of those that a pattern in the home fits.
-func (u *acmeUser) newest(pattern string) string {
-	u.t.Helper()
-	files, err := filepath.Glob(u.path(pattern))
-	require.NoError(u.t, err)
-	require.NotEmpty(u.t, files, pattern)
-	slices.Sort(files)
-	rel, err := filepath.Rel(u.home, files[len(files)-1])
-	require.NoError(u.t, err)
-	return rel
 }
 
 // fits has OpenSSL compare a private key with a certificate.
