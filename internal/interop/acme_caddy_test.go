@@ -130,7 +130,7 @@ func TestACMECaddyElsewhere(t *testing.T) {
 		l.impostor()
 		l.tlsImpostor()
 		u := l.user()
-		u.http, u.tls = freePort(t), freePort(t)
+		u.http, u.tls = quietPort(t), quietPort(t)
 		log := u.caddy([]string{"a.interop.test"}, disable(off))
 		require.Eventually(t, func() bool { return strings.Contains(log.String(), says) }, 30*time.Second, 100*time.Millisecond, says)
 		require.Empty(t, l.issued())

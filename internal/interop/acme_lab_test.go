@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/netip"
@@ -69,7 +70,7 @@ const retryOnce = 100 * time.Millisecond
 
 func newACMELab(t *testing.T, o acmeOptions) *acmeLab {
 	t.Helper()
-	l := &acmeLab{t: t, dir: t.TempDir(), http: freePort(t), tls: freePort(t), log: &output{}}
+	l := &acmeLab{t: t, dir: t.TempDir(), http: quietPort(t), tls: quietPort(t), log: &output{}}
 	if o.caa == nil {
 		o.caa = map[string]string{"closed." + acmeDomain: ";", "open." + acmeDomain: acmeCAA}
 	}
@@ -137,6 +138,23 @@ func (l *acmeLab) validators(own net.Addr, wrap func(acme.Validator) acme.Valida
 	p, err := challenge.NewDNSPersist01(c)
 	add(p, err)
 	return all
+}
+
+// quietPort is like freePort, for a port that is not used at once: it is below those that systems give to connections.
+func quietPort(t testing.TB) string {
+	t.Helper()
+	for range 1000 {
+		port := strconv.Itoa(15000 + rand.IntN(15000))
+		if _, again := taken.LoadOrStore(port, true); again {
+			continue
+		}
+		if l, err := net.Listen("tcp", "127.0.0.1:"+port); err == nil {
+			require.NoError(t, l.Close())
+			return port
+		}
+	}
+	t.Fatal("no port is free")
+	return ""
 }
 
 func portNumber(t testing.TB, port string) uint16 {

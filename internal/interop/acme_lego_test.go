@@ -109,7 +109,7 @@ func TestACMELegoRefused(t *testing.T) {
 	l.impostor()
 	u.refused([]string{"incorrectResponse", "not the key authorization"}, "lego", run([]string{"web.interop.test"}, "--http", "--http.webroot", u.home)...)
 	l.tlsImpostor()
-	u.refused([]string{"web.interop.test", "incorrectResponse"}, "lego", run([]string{"web.interop.test"}, "--tls", "--tls.port", "127.0.0.1:"+freePort(t))...)
+	u.refused([]string{"web.interop.test", "incorrectResponse"}, "lego", run([]string{"web.interop.test"}, "--tls", "--tls.port", "127.0.0.1:"+quietPort(t))...)
 	u.refused([]string{"incorrectResponse"}, "lego", run([]string{"*.zone.interop.test"}, u.legoDNS("another-$3")...)...)
 
 	challenges := len(l.requests("/challenge/"))

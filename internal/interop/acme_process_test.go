@@ -13,7 +13,7 @@ import (
 // withACME has http-01 begin at a port of its own, which it returns.
 func (s *server) withACME(t *testing.T) (port string) {
 	t.Helper()
-	port = freePort(t)
+	port = quietPort(t)
 	s.own(t, fmt.Sprintf(`{"acme": {"httpPort": %s}}`, port))
 	return port
 }
