@@ -34,7 +34,7 @@ type CA struct {
 // New makes a CA that lives as long as the test. change may change the server's configuration.
 func New(t testing.TB, change ...func(*server.Config)) *CA {
 	t.Helper()
-	ca := &CA{World: newWorld(), Trouble: &Trouble{}}
+	ca := &CA{World: NewWorld(), Trouble: &Trouble{}}
 	must := func(err error) {
 		if err != nil {
 			t.Helper()
@@ -78,7 +78,7 @@ func (ca *CA) Roots() *x509.CertPool { return ca.Pool() }
 
 // validators are the real ones, in the world.
 func (w *World) validators(trouble *Trouble) ([]acme.Validator, error) {
-	c := challenge.Config{Resolver: w, Dial: w.dial}
+	c := challenge.Config{Resolver: w, Dial: w.Dial}
 	h, err := challenge.NewHTTP01(c)
 	if err != nil {
 		return nil, err

@@ -18,7 +18,7 @@ import (
 )
 
 // World is the network in which challenges are answered: names, records and servers that exist because a test says so.
-// The zero World has none. Safe for concurrent use.
+// Safe for concurrent use.
 type World struct {
 	mu      sync.Mutex
 	believe bool
@@ -29,7 +29,8 @@ type World struct {
 	hosts   []string // names of servers; the nth has the nth address
 }
 
-func newWorld() *World {
+// NewWorld returns a world with nothing in it. A [CA] has one of its own.
+func NewWorld() *World {
 	return &World{txt: map[string][]string{}, caa: map[string][]challenge.CAARecord{}, http: map[string]http.Handler{}, tls: map[string]*tls.Config{}}
 }
 
@@ -115,8 +116,8 @@ func (w *World) LookupCAA(_ context.Context, name string) ([]challenge.CAARecord
 
 var errRefused = errors.New("connection refused")
 
-// dial connects to what there is at an address.
-func (w *World) dial(_ context.Context, to netip.AddrPort) (net.Conn, error) {
+// Dial connects to what there is at an address, as a challenge.DialFunc does.
+func (w *World) Dial(_ context.Context, to netip.AddrPort) (net.Conn, error) {
 	w.mu.Lock()
 	var h http.Handler
 	var c *tls.Config
