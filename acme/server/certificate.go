@@ -73,8 +73,10 @@ func (c *call) answerChain(order string, chain []byte, n, others int) error {
 }
 
 // keep remembers what was issued, for the client that fetches it in a moment.
-func (s *Server) keep(o *acme.Order, chain []*x509.Certificate) {
-	s.recent.put(o.ID, &known{order: o, chain: chainPEM(chain)})
+func (s *Server) keep(ca *authority.Authority, o *acme.Order, r *authority.Record) {
+	if chains, err := ca.Chains(r); err == nil {
+		s.recent.put(o.ID, &known{order: o, chain: chainPEM(chains[0]), more: len(chains) - 1})
+	}
 }
 
 func chainPEM(chain []*x509.Certificate) []byte {

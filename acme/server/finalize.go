@@ -151,7 +151,7 @@ func (s *Server) issue(ctx context.Context, ca *authority.Authority, j *job) (*a
 		tellOrder(ctx, ca, event.OrderFailed, &next, problemOf(told))
 	}
 	if got != nil {
-		s.keep(&next, got.Chain)
+		s.keep(ca, &next, got.Record)
 	}
 	return &next, told
 }
