@@ -111,8 +111,8 @@ func (z *acmeZone) set(t *testing.T, name, value string) {
 	require.NoError(t, os.WriteFile(filepath.Join(z.dir, name), []byte(value+"\n"), 0o600))
 }
 
-// acmeHook is a program for sh that any client can call: NAME VALUE adds a TXT record, and "clean" in front of them
-// removes it. It is called with the variables that it needs by the clients' own hooks.
+// hook is a piece of a script for sh that adds a TXT record, or with the verb "clean" removes it. Name and value may be
+// variables that a client sets.
 func (z *acmeZone) hook(verb, name, value string) string {
 	file := `"` + z.dir + `/` + name + `"`
 	if verb == "clean" {
