@@ -24,14 +24,14 @@ const (
 	ConfigRejected      Type = "io.chancery.config.rejected"
 	CRLPublished        Type = "io.chancery.crl.published"
 
-	AccountCreated     Type = "io.chancery.acme.account.created"
-	AccountUpdated     Type = "io.chancery.acme.account.updated"
-	AccountKeyChanged  Type = "io.chancery.acme.account.key-changed"
-	AccountDeactivated Type = "io.chancery.acme.account.deactivated"
-	OrderCreated       Type = "io.chancery.acme.order.created"
-	OrderFailed        Type = "io.chancery.acme.order.failed"
-	ChallengePassed    Type = "io.chancery.acme.challenge.passed"
-	ChallengeFailed    Type = "io.chancery.acme.challenge.failed"
+	AccountCreated     Type = "io.chancery.account.created"
+	AccountUpdated     Type = "io.chancery.account.updated"
+	AccountKeyChanged  Type = "io.chancery.account.rekeyed"
+	AccountDeactivated Type = "io.chancery.account.deactivated"
+	OrderCreated       Type = "io.chancery.order.created"
+	OrderFailed        Type = "io.chancery.order.failed"
+	ChallengePassed    Type = "io.chancery.challenge.passed"
+	ChallengeFailed    Type = "io.chancery.challenge.failed"
 )
 
 // Types lists every type, for tests and for sinks that subscribe by name.
@@ -125,7 +125,7 @@ type Config struct {
 
 // Account is the data of events about an ACME account.
 type Account struct {
-	ID          string   `json:"id"`
+	ID          string   `json:"account"`
 	Provisioner string   `json:"provisioner"`
 	Thumbprint  string   `json:"thumbprint"` // of its key (RFC 7638)
 	Contacts    []string `json:"contacts,omitempty"`
@@ -134,7 +134,7 @@ type Account struct {
 
 // Order is the data of events about an ACME order.
 type Order struct {
-	ID          string   `json:"id"`
+	ID          string   `json:"order"`
 	Provisioner string   `json:"provisioner"`
 	Account     string   `json:"account"`
 	Identifiers []string `json:"identifiers"` // type:value
@@ -146,7 +146,7 @@ type Order struct {
 
 // Challenge is the data of ChallengePassed and ChallengeFailed.
 type Challenge struct {
-	Type          string `json:"type"`
+	Type          string `json:"challenge"`
 	Provisioner   string `json:"provisioner"`
 	Account       string `json:"account"`
 	Authorization string `json:"authorization"`
