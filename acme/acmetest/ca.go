@@ -8,19 +8,19 @@ import (
 	"testing"
 	"time"
 
-	"github.com/chancery-ca/chancery/acme"
-	"github.com/chancery-ca/chancery/acme/challenge"
 	"github.com/chancery-ca/chancery/acme/server"
 	"github.com/chancery-ca/chancery/authority"
 	"github.com/chancery-ca/chancery/authority/authoritytest"
 )
 
-// DirectoryURL is where the CA's clients begin. Only [CA.Client] leads there.
+// DirectoryURL is where a CA's clients begin. Only [CA.Client] leads there.
 const DirectoryURL = authoritytest.URL + "/acme/acme/directory"
 
 // CA is an ACME server for the unit tests of ACME clients: in this process, in memory, without sockets. Its clock is the
-// test's, so inside a testing/synctest bubble a night passes at once. Challenges are checked by the real validators in a
-// [World] of the test's own making. Its methods are safe for concurrent use.
+// test's, so inside a testing/synctest bubble a night passes at once. Its methods are safe for concurrent use.
+//
+// Challenges are checked by the real validators, in a [World] of the test's own making; or by a function, with
+// [CA.Judge]; or not at all, with [World.Believe].
 type CA struct {
 	*authoritytest.CA // the authority behind it
 
@@ -28,22 +28,28 @@ type CA struct {
 	World   *World   // where challenges are answered
 	Trouble *Trouble // what goes wrong
 
-	client *http.Client
+	DirectoryURL string // of this one: the constant of that name, unless the configuration has another Name
+
+	t       testing.TB
+	client  *http.Client
+	answers *answers
 }
 
-// New makes a CA that lives as long as the test. change may change the server's configuration.
+// New makes a CA that lives as long as the test. change may change the server's configuration. Requests are answered with
+// "processing" if a validation or a certificate takes longer than half a second.
 func New(t testing.TB, change ...func(*server.Config)) *CA {
 	t.Helper()
-	ca := &CA{World: NewWorld(), Trouble: &Trouble{}}
+	ca := &CA{World: NewWorld(), Trouble: &Trouble{}, t: t}
+	ca.answers = &answers{world: ca.World, files: map[string]string{}, failing: map[string]bool{}}
 	must := func(err error) {
 		if err != nil {
 			t.Helper()
 			t.Fatalf("acmetest: %v", err)
 		}
 	}
-	c := server.Config{Retries: []time.Duration{time.Second, 3 * time.Second}}
+	c := server.Config{Patience: time.Second / 2, Validations: 4}
 	var err error
-	c.Validators, err = ca.World.validators(ca.Trouble)
+	c.Validators, err = ca.answers.validators(ca.Trouble)
 	must(err)
 	for _, f := range change {
 		f(&c)
@@ -56,17 +62,21 @@ func New(t testing.TB, change ...func(*server.Config)) *CA {
 			if d.Provisioner != ca.Server.Name() {
 				return nil
 			}
-			return ca.Trouble.linger(ctx)
+			return ca.Trouble.issue(ctx, d.RequestID)
 		}
 	})
-	ca.client = &http.Client{Transport: &troubled{ca.CA.HTTP(nil).Transport, ca.Trouble}}
+	base := authoritytest.URL + "/" + ca.Server.Path()
+	ca.DirectoryURL = base + "/directory"
+	ca.client = &http.Client{Transport: &troubled{ca.CA.HTTP(nil).Transport, base, ca.Trouble}}
 	ctx, cancel := context.WithCancel(context.Background())
+	up := &crew{Context: ctx, there: make(chan struct{})}
 	var work sync.WaitGroup
-	work.Go(func() { _ = ca.Authority.Run(ctx) })
+	work.Go(func() { _ = ca.Server.Work(up, ca.Authority) })
 	t.Cleanup(func() {
 		cancel()
 		work.Wait()
 	})
+	<-up.there // without workers, requests do the work, and nothing is ever "processing"
 	return ca
 }
 
@@ -76,44 +86,14 @@ func (ca *CA) Client() *http.Client { return ca.client }
 // Roots returns the CA's root.
 func (ca *CA) Roots() *x509.CertPool { return ca.Pool() }
 
-// validators are the real ones, in the world.
-func (w *World) validators(trouble *Trouble) ([]acme.Validator, error) {
-	c := challenge.Config{Resolver: w, Dial: w.Dial}
-	h, err := challenge.NewHTTP01(c)
-	if err != nil {
-		return nil, err
-	}
-	d, err := challenge.NewDNS01(c)
-	if err != nil {
-		return nil, err
-	}
-	a, err := challenge.NewTLSALPN01(c)
-	if err != nil {
-		return nil, err
-	}
-	var out []acme.Validator
-	for _, v := range []acme.Validator{h, d, a} {
-		out = append(out, &lenient{v, w, trouble})
-	}
-	return out, nil
+// crew is the context of the server's workers. It tells when the first of them is there: that looks whether it should go.
+type crew struct {
+	context.Context
+	once  sync.Once
+	there chan struct{}
 }
 
-// lenient is a validator that the world may tell to believe everybody.
-type lenient struct {
-	acme.Validator
-	world   *World
-	trouble *Trouble
-}
-
-// Unwrap returns the validator behind it.
-func (v *lenient) Unwrap() acme.Validator { return v.Validator }
-
-func (v *lenient) Validate(ctx context.Context, c *acme.Validation) (*acme.Evidence, error) {
-	if err := v.trouble.linger(ctx); err != nil {
-		return nil, err
-	}
-	if v.world.believes() {
-		return &acme.Evidence{}, nil
-	}
-	return v.Validator.Validate(ctx, c)
+func (c *crew) Done() <-chan struct{} {
+	c.once.Do(func() { close(c.there) })
+	return c.Context.Done()
 }

@@ -1,20 +1,13 @@
 package acmetest
 
 import (
-	"bytes"
 	"context"
-	"encoding/base64"
-	"encoding/json"
 	"errors"
-	"io"
-	"net/http"
 	"slices"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
 
-	"github.com/chancery-ca/chancery/acme"
+	"github.com/chancery-ca/chancery/authority"
 )
 
 // ErrLost is what a client gets whose request took effect, and whose answer is lost.
@@ -23,16 +16,25 @@ var ErrLost = errors.New("acmetest: the answer was lost")
 // Trouble is what goes wrong between a client and the CA. The zero Trouble is none. Safe for concurrent use.
 type Trouble struct {
 	mu        sync.Mutex
+	only      []string
 	badNonces int
+	every     int
+	signed    int // requests, since every was set
 	down      int
+	hung      int
 	lost      int
 	limited   int
+	broken    int
 	wait      time.Duration
 	slow      time.Duration
+	began     map[string]time.Time // what is slow: a challenge or an order
 	rejected  []string
-	renew     bool
+	renew     window
 	requests  int
 }
+
+// window is when certificates should be renewed; without a start, the server says it.
+type window struct{ start, end time.Time }
 
 func (t *Trouble) set(f func()) {
 	t.mu.Lock()
@@ -40,8 +42,16 @@ func (t *Trouble) set(f func()) {
 	f()
 }
 
+// Only keeps [Trouble.BadNonces], Down, Hang, Lose and Limit to requests for these resources, and to none in particular
+// without any: "directory", "new-nonce", "new-account", "new-order", "authz", "challenge", "order", "finalize",
+// "certificate" and so on.
+func (t *Trouble) Only(resources ...string) { t.set(func() { t.only = slices.Clone(resources) }) }
+
 // BadNonces has the next n signed requests refused with badNonce, although their nonces were good.
 func (t *Trouble) BadNonces(n int) { t.set(func() { t.badNonces = n }) }
+
+// BadNonceEvery has every nth signed request refused with badNonce, from the nth on; 0 ends it.
+func (t *Trouble) BadNonceEvery(n int) { t.set(func() { t.every, t.signed = n, 0 }) }
 
 // Down has the next n requests answered with 503.
 func (t *Trouble) Down(n int) { t.set(func() { t.down = n }) }
@@ -49,17 +59,35 @@ func (t *Trouble) Down(n int) { t.set(func() { t.down = n }) }
 // Lose has the next n signed requests take effect, and their answers lost: the client gets [ErrLost].
 func (t *Trouble) Lose(n int) { t.set(func() { t.lost = n }) }
 
+// Hang has the next n requests get no answer, and take no effect: they end with their contexts.
+func (t *Trouble) Hang(n int) { t.set(func() { t.hung = n }) }
+
+// Break has the next n issuances fail for good: finalize is answered with serverInternal, or with "processing" when it is
+// slow, and the order is invalid.
+func (t *Trouble) Break(n int) { t.set(func() { t.broken = n }) }
+
 // Limit has the next n signed requests refused with rateLimited, and told to come back after that time.
 func (t *Trouble) Limit(n int, after time.Duration) { t.set(func() { t.limited, t.wait = n, after }) }
 
-// Slow makes each validation and each issuance take that long, so that clients see "processing" first; 0 ends it.
+// Slow makes each validation and each issuance take that long; 0 ends it. Clients see "processing" meanwhile, if it is
+// longer than the half second for which the CA lets them wait. A validation that takes more than two minutes may fail.
 func (t *Trouble) Slow(d time.Duration) { t.set(func() { t.slow = d }) }
 
 // Reject has orders refused that ask for one of those names, and for none when there are none.
 func (t *Trouble) Reject(names ...string) { t.set(func() { t.rejected = slices.Clone(names) }) }
 
 // RenewNow has the CA say of every certificate that it should be renewed at once (RFC 9773), or no longer.
-func (t *Trouble) RenewNow(yes bool) { t.set(func() { t.renew = yes }) }
+func (t *Trouble) RenewNow(yes bool) {
+	if !yes {
+		t.RenewBetween(time.Time{}, time.Time{})
+		return
+	}
+	now := time.Now()
+	t.RenewBetween(now.Add(-2*time.Hour), now.Add(-time.Hour))
+}
+
+// RenewBetween has the CA suggest that window for every certificate (RFC 9773); the zero time ends it.
+func (t *Trouble) RenewBetween(start, end time.Time) { t.set(func() { t.renew = window{start, end} }) }
 
 // Requests returns how many requests there were.
 func (t *Trouble) Requests() (n int) {
@@ -67,136 +95,51 @@ func (t *Trouble) Requests() (n int) {
 	return n
 }
 
-// linger waits as long as the trouble lasts.
-func (t *Trouble) linger(ctx context.Context) error {
-	var d time.Duration
-	t.set(func() { d = t.slow })
-	if d == 0 {
-		return nil
-	}
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(d):
-		return nil
-	}
-}
-
-// troubled is the way to the CA, with trouble on it.
-type troubled struct {
-	to http.RoundTripper
-	*Trouble
-}
-
-// RoundTrip implements http.RoundTripper.
-func (t *troubled) RoundTrip(r *http.Request) (*http.Response, error) {
-	var body []byte
-	if r.Body != nil {
-		var err error
-		if body, err = io.ReadAll(r.Body); err != nil {
-			return nil, err
+// linger waits until something has taken as long as the trouble lasts. Whoever has not got that long comes again, for the
+// rest.
+func (t *Trouble) linger(ctx context.Context, what string) error {
+	var left time.Duration
+	t.set(func() {
+		if t.slow == 0 {
+			return
 		}
-		r.Body.Close()
-		r = r.Clone(r.Context())
-		r.Body = io.NopCloser(bytes.NewReader(body))
+		if t.began == nil {
+			t.began = map[string]time.Time{}
+		}
+		if _, ok := t.began[what]; !ok {
+			t.began[what] = time.Now()
+		}
+		left = t.slow - time.Since(t.began[what])
+	})
+	if left > 0 {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(left):
+		}
 	}
-	p, after := t.ahead(r, body)
-	if p != nil {
-		return t.refuse(r, p)
-	}
-	res, err := t.to.RoundTrip(r)
-	if err != nil || after == nil {
-		return res, err
-	}
-	return after(res)
+	t.set(func() { delete(t.began, what) })
+	return nil
 }
 
-// ahead says what becomes of a request: a problem instead of an answer, or something that is done to the answer.
-func (t *troubled) ahead(r *http.Request, body []byte) (*acme.Problem, func(*http.Response) (*http.Response, error)) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.requests++
-	take := func(n *int) bool {
-		if *n <= 0 {
-			return false
-		}
-		*n--
-		return true
+// issue is what the issuance for an order has to go through.
+func (t *Trouble) issue(ctx context.Context, order string) error {
+	if err := t.linger(ctx, order); err != nil {
+		return &authority.Error{Kind: authority.Unavailable, Code: "slow", Reason: "a test wants it so", Err: err}
 	}
-	signed := r.Method == http.MethodPost
-	switch {
-	case take(&t.down):
-		return &acme.Problem{Type: acme.ServerInternal, Status: http.StatusServiceUnavailable, Detail: "down", RetryAfter: time.Second}, nil
-	case signed && take(&t.badNonces):
-		return &acme.Problem{Type: acme.BadNonce, Detail: "bad nonce"}, nil
-	case signed && take(&t.limited):
-		return &acme.Problem{Type: acme.RateLimited, Detail: "too many requests", RetryAfter: t.wait}, nil
-	case signed && strings.HasSuffix(r.URL.Path, "/new-order") && t.rejects(body):
-		return &acme.Problem{Type: acme.RejectedIdentifier, Detail: "the CA does not issue for that name"}, nil
-	case signed && take(&t.lost):
-		return nil, func(res *http.Response) (*http.Response, error) {
-			res.Body.Close()
-			return nil, ErrLost
-		}
-	case t.renew && strings.Contains(r.URL.Path, "/renewal-info/"):
-		return nil, renewNow
+	broken := false
+	t.set(func() { broken = take(&t.broken) })
+	if broken {
+		return &authority.Error{Kind: authority.Internal, Code: "broken", Reason: "a test wants it so"}
 	}
-	return nil, nil
+	return nil
 }
 
-// rejects reads what an order asks for.
-func (t *Trouble) rejects(body []byte) bool {
-	var jws struct{ Payload string }
-	var order struct{ Identifiers []acme.Identifier }
-	if json.Unmarshal(body, &jws) != nil {
+// take uses up one of n.
+func take(n *int) bool {
+	if *n <= 0 {
 		return false
 	}
-	b, err := base64.RawURLEncoding.DecodeString(jws.Payload)
-	if err != nil || json.Unmarshal(b, &order) != nil {
-		return false
-	}
-	return slices.ContainsFunc(order.Identifiers, func(id acme.Identifier) bool { return slices.Contains(t.rejected, id.Value) })
-}
-
-// refuse answers with a problem, and a nonce of the CA's.
-func (t *troubled) refuse(r *http.Request, p *acme.Problem) (*http.Response, error) {
-	dir := strings.TrimSuffix(DirectoryURL, "/directory")
-	q, err := http.NewRequestWithContext(r.Context(), http.MethodHead, dir+"/new-nonce", nil)
-	if err != nil {
-		return nil, err
-	}
-	res, err := t.to.RoundTrip(q)
-	if err != nil {
-		return nil, err
-	}
-	b, err := json.Marshal(p)
-	if err != nil {
-		return nil, err
-	}
-	res.Header.Set("Content-Type", "application/problem+json")
-	if p.RetryAfter > 0 {
-		res.Header.Set("Retry-After", strconv.Itoa(int(p.RetryAfter/time.Second)))
-	}
-	return with(r, res, p.HTTPStatus(), b), nil
-}
-
-// with replaces what an answer says.
-func with(r *http.Request, res *http.Response, status int, body []byte) *http.Response {
-	res.Body.Close()
-	res.StatusCode, res.Status = status, strconv.Itoa(status)+" "+http.StatusText(status)
-	res.Header.Set("Content-Length", strconv.Itoa(len(body)))
-	res.ContentLength, res.Body, res.Request = int64(len(body)), io.NopCloser(bytes.NewReader(body)), r
-	return res
-}
-
-func renewNow(res *http.Response) (*http.Response, error) {
-	if res.StatusCode != http.StatusOK {
-		return res, nil
-	}
-	now := time.Now().UTC()
-	b, err := json.Marshal(map[string]any{"suggestedWindow": map[string]time.Time{"start": now.Add(-2 * time.Hour), "end": now.Add(-time.Hour)}})
-	if err != nil {
-		return nil, err
-	}
-	return with(res.Request, res, http.StatusOK, b), nil
+	*n--
+	return true
 }

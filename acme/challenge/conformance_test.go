@@ -1,6 +1,7 @@
 package challenge_test
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -12,6 +13,8 @@ import (
 	"encoding/base64"
 	"math/big"
 	"net/http"
+	"net/netip"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -32,12 +35,16 @@ func asked(name string) *acme.Validation {
 // Every validator does what is expected of validators.
 func TestConformance(t *testing.T) {
 	w := acmetest.NewWorld()
-	c := challenge.Config{Resolver: w, Dial: w.Dial, AccountHashPrefixes: []string{"v1"}, PlainAccountURI: true}
+	r := troubled{w}
+	c := challenge.Config{Resolver: r, Dial: w.Dial, AccountHashPrefixes: []string{"v1"}, PlainAccountURI: true}
 	const secret = "what the other side said"
 	stall := make(chan struct{})
 	defer close(stall)
 	w.HTTP("stuck.test", http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-stall }))
-	stuck := func(*testing.T) *acme.Validation { return asked("stuck.test") }
+	w.TLS("stuck.test", &tls.Config{GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+		<-stall
+		return nil, nil
+	}})
 	in := func(name string, prepare func(t *testing.T)) func(*testing.T) *acme.Validation {
 		return func(t *testing.T) *acme.Validation {
 			prepare(t)
@@ -54,7 +61,7 @@ func TestConformance(t *testing.T) {
 		"http-01": {
 			Good:   in("good.test", func(*testing.T) { w.Respond("good.test", "dG9rZW4", "dG9rZW4.thumbprint") }),
 			Bad:    in("bad.test", func(*testing.T) { w.Respond("bad.test", "dG9rZW4", secret) }),
-			Secret: secret, Stuck: stuck,
+			Secret: secret,
 		},
 		"dns-01": {
 			Good: in("good.test", txt("_acme-challenge.good.test", "other", digest)), Bad: in("bad.test", txt("_acme-challenge.bad.test", secret)), Secret: secret,
@@ -87,9 +94,43 @@ func TestConformance(t *testing.T) {
 				k.Validator, err = challenge.NewTLSALPN01(c)
 			}
 			require.NoError(t, err)
+			k.Stuck = func(*testing.T) *acme.Validation { return asked("stuck.test") }
+			k.Fault = func(*testing.T) *acme.Validation { return asked("fault.test") }
 			acmetest.Validator(t, k)
+			plain := k.Validator
+			t.Run("with CAA", func(t *testing.T) {
+				k.Validator = challenge.WithCAA(plain, r)
+				acmetest.Validator(t, k)
+			})
+			t.Run("quorum", func(t *testing.T) {
+				k.Validator, err = challenge.NewQuorum(1, plain, plain, plain)
+				require.NoError(t, err)
+				acmetest.Validator(t, k)
+			})
 		})
 	}
+}
+
+// troubled is a resolver that finds what there is in a world, never answers about stuck.test's records, and cannot ask
+// about fault.test.
+type troubled struct{ *acmetest.World }
+
+func (r troubled) LookupAddrs(ctx context.Context, name string) ([]netip.Addr, error) {
+	if name == "fault.test" {
+		return nil, challenge.ErrUnsupported
+	}
+	return r.World.LookupAddrs(ctx, name)
+}
+
+func (r troubled) LookupTXT(ctx context.Context, name string) ([]string, error) {
+	switch {
+	case strings.HasSuffix(name, ".stuck.test"):
+		<-ctx.Done()
+		return nil, ctx.Err()
+	case strings.HasSuffix(name, ".fault.test"):
+		return nil, challenge.ErrUnsupported
+	}
+	return r.World.LookupTXT(ctx, name)
 }
 
 // proof is what a server shows for tls-alpn-01 (RFC 8737, section 3).
