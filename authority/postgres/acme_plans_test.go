@@ -9,10 +9,7 @@ import (
 
 	"github.com/chancery-ca/chancery/acme"
 	"github.com/chancery-ca/chancery/acme/acmetest"
-	"github.com/chancery-ca/chancery/authority/postgres"
-	"github.com/chancery-ca/chancery/internal/pgtest"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 )
 
@@ -48,21 +45,9 @@ ANALYZE;`
 
 // No statement of ACME's looks at rows in proportion to how many there are, nor sorts them.
 func TestACMEPlans(t *testing.T) {
-	c, err := pgxpool.ParseConfig(pgtest.Start(t).Database(t))
-	require.NoError(t, err)
-	for name, value := range postgres.Settings() {
-		c.ConnConfig.RuntimeParams[name] = value
-	}
-	rec := &recorder{}
-	c.ConnConfig.Tracer = rec
-	pool, err := pgxpool.NewWithConfig(ctx, c)
-	require.NoError(t, err)
-	defer pool.Close()
-	store, err := postgres.New(ctx, pool, nil)
-	require.NoError(t, err)
-	defer store.Close()
+	store, pool, rec := traced(t)
 	s := store.ACME()
-	_, err = pool.Exec(ctx, strings.ReplaceAll(manyOrders, "KEPT", fmt.Sprint(acme.Kept.Microseconds())))
+	_, err := pool.Exec(ctx, strings.ReplaceAll(manyOrders, "KEPT", fmt.Sprint(acme.Kept.Microseconds())))
 	require.NoError(t, err)
 
 	seen := map[string]bool{}

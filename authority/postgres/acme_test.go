@@ -17,7 +17,6 @@ import (
 	"github.com/chancery-ca/chancery/authority"
 	"github.com/chancery-ca/chancery/authority/postgres"
 	"github.com/chancery-ca/chancery/internal/pgtest"
-	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 )
 
@@ -150,24 +149,11 @@ func (c fragile) Write(b []byte) (int, error) {
 // When the answer was lost, nobody knows: it is not done again, for then it would look as if somebody else had spent
 // the nonce.
 func TestACMEAnswerLost(t *testing.T) {
-	c, err := pgxpool.ParseConfig(pgtest.Start(t).Database(t))
-	require.NoError(t, err)
-	c.MaxConns = 1
 	var left atomic.Int64
-	dial := c.ConnConfig.DialFunc
-	c.ConnConfig.DialFunc = func(ctx context.Context, network, addr string) (net.Conn, error) {
-		conn, err := dial(ctx, network, addr)
-		return fragile{conn, &left}, err
-	}
-	pool, err := pgxpool.NewWithConfig(ctx, c)
-	require.NoError(t, err)
-	t.Cleanup(pool.Close)
-	store, err := postgres.New(ctx, pool, nil)
-	require.NoError(t, err)
-	defer store.Close()
+	store := dialed(t, func(c net.Conn) net.Conn { return fragile{c, &left} })
 	s, a := store.ACME(), acmetest.Account(1)
 	require.NoError(t, s.NewAccount(ctx, acmetest.Pass(nil), a))
-	_, _, err = s.NewOrder(ctx, nil, acmetest.NewOrder(a, "o", "a.example"))
+	_, _, err := s.NewOrder(ctx, nil, acmetest.NewOrder(a, "o", "a.example"))
 	require.NoError(t, err)
 	for range 3 { // the second time, nothing has to be prepared
 		o, _, err := s.Order(ctx, nil, "o")

@@ -57,9 +57,8 @@ INSERT INTO outbox (seq, sink, at, payload) SELECT n, 'sink-' || n % 4, n, PAYLO
 INSERT INTO dead_letters (seq, sink, at, buried_at, reason, payload) SELECT -n, 'sink-' || n % 4, n, n, '', PAYLOAD FROM generate_series(1, 50000) n;
 ANALYZE;`
 
-// No statement looks at rows in proportion to how many there are, nor sorts them, whether it is planned for
-// its arguments or for any.
-func TestPlans(t *testing.T) {
+// traced returns a store, the pool that it uses, and what records its statements.
+func traced(t *testing.T) (*postgres.Store, *pgxpool.Pool, *recorder) {
 	c, err := pgxpool.ParseConfig(pgtest.Start(t).Database(t))
 	require.NoError(t, err)
 	for name, value := range postgres.Settings() {
@@ -69,10 +68,17 @@ func TestPlans(t *testing.T) {
 	c.ConnConfig.Tracer = rec
 	pool, err := pgxpool.NewWithConfig(ctx, c)
 	require.NoError(t, err)
-	defer pool.Close()
+	t.Cleanup(pool.Close)
 	s, err := postgres.New(ctx, pool, nil)
 	require.NoError(t, err)
-	defer s.Close()
+	t.Cleanup(func() { require.NoError(t, s.Close()) })
+	return s, pool, rec
+}
+
+// No statement looks at rows in proportion to how many there are, nor sorts them, whether it is planned for
+// its arguments or for any.
+func TestPlans(t *testing.T) {
+	s, pool, rec := traced(t)
 	payload, err := posts("x")[0].Event.MarshalJSON()
 	require.NoError(t, err)
 	_, err = pool.Exec(ctx, strings.ReplaceAll(many, "PAYLOAD", fmt.Sprintf("'\\x%x'::bytea", payload)))

@@ -29,16 +29,18 @@ func (c trips) Write(b []byte) (int, error) {
 	return c.Conn.Write(b)
 }
 
-// counted returns a store over one connection, and the count of what it sends.
-func counted(t *testing.T) (*postgres.Store, *atomic.Int64) {
+// dialed returns a store over one connection, which wrap gets to see.
+func dialed(t *testing.T, wrap func(net.Conn) net.Conn) *postgres.Store {
 	c, err := pgxpool.ParseConfig(pgtest.Start(t).Database(t))
 	require.NoError(t, err)
 	c.MaxConns = 1
-	var n atomic.Int64
 	dial := c.ConnConfig.DialFunc
 	c.ConnConfig.DialFunc = func(ctx context.Context, network, addr string) (net.Conn, error) {
 		conn, err := dial(ctx, network, addr)
-		return trips{conn, &n}, err
+		if err != nil {
+			return nil, err
+		}
+		return wrap(conn), nil
 	}
 	pool, err := pgxpool.NewWithConfig(ctx, c)
 	require.NoError(t, err)
@@ -46,7 +48,13 @@ func counted(t *testing.T) (*postgres.Store, *atomic.Int64) {
 	s, err := postgres.New(ctx, pool, nil)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
-	return s, &n
+	return s
+}
+
+// counted returns a store over one connection, and the count of what it sends.
+func counted(t *testing.T) (*postgres.Store, *atomic.Int64) {
+	var n atomic.Int64
+	return dialed(t, func(c net.Conn) net.Conn { return trips{c, &n} }), &n
 }
 
 func TestRoundTrips(t *testing.T) {
