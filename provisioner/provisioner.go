@@ -33,8 +33,18 @@ const (
 	X509Revoke Operation = "x509/revoke" // end the life of serial Request.Serial
 )
 
+// The operations of the SSH authority.
+const (
+	SSHSign   Operation = "ssh/sign"   // a new certificate for Request.SSH.Key
+	SSHRenew  Operation = "ssh/renew"  // Request.SSH.Certificate again, same key and principals, later end
+	SSHRekey  Operation = "ssh/rekey"  // Request.SSH.Certificate again, for Request.SSH.Key
+	SSHRevoke Operation = "ssh/revoke" // end the life of serial Request.Serial
+)
+
 // Operations lists every operation there is, for tests that must cover all of them.
-func Operations() []Operation { return []Operation{X509Sign, X509Renew, X509Rekey, X509Revoke} }
+func Operations() []Operation {
+	return []Operation{X509Sign, X509Renew, X509Rekey, X509Revoke, SSHSign, SSHRenew, SSHRekey, SSHRevoke}
+}
 
 // A Request is a credential and what it is shown for. The pipeline fills it; fields that do not apply
 // to the operation are zero.
@@ -56,7 +66,10 @@ type Request struct {
 	// CSR is parsed; the pipeline verifies its signature afterwards. Nil for renew and revoke.
 	CSR *x509.CertificateRequest
 
-	// Certificate is the certificate acted on by renew and rekey, and by revoke where the caller
+	// SSH is what the request says about an SSH certificate; nil for X.509.
+	SSH *SSHRequest
+
+	// Certificate is the X.509 certificate acted on by renew and rekey, and by revoke where the caller
 	// proved possession of its key. It was issued by this authority and is not revoked; it may have
 	// expired.
 	Certificate *x509.Certificate
@@ -106,6 +119,9 @@ type Grant struct {
 	// the CSR asks for. A CSR that asks for something else is the provisioner's to refuse, as
 	// [GrantedNames] does.
 	Names Names
+
+	// SSH is the most that an SSH certificate may be, for the operations that issue one. Nil grants none.
+	SSH *SSHGrant
 
 	// AnyName lifts the bound of Names: every name in the CSR is granted. Policy still applies.
 	AnyName bool

@@ -29,8 +29,10 @@ var builtinVariables = [...]string{
 }
 
 // CheckExtra reports an error when a key of extra has the name of a built-in variable.
-func CheckExtra(extra map[string]any) error {
-	for _, k := range builtinVariables {
+func CheckExtra(extra map[string]any) error { return checkExtra(extra, builtinVariables[:]) }
+
+func checkExtra(extra map[string]any, builtin []string) error {
+	for _, k := range builtin {
 		if _, ok := extra[k]; ok {
 			return fmt.Errorf("template: data %q has the name of a built-in variable", k)
 		}

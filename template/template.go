@@ -63,15 +63,7 @@ func (t *Template) Render(d *Data) (*x509.Certificate, error) {
 			return c, nil
 		}
 	}
-	if e, ok := errors.AsType[*FailError](err); ok {
-		return nil, e
-	}
-	if e, ok := errors.AsType[*RenderError](err); ok {
-		own := *e // the function's may be one for all calls
-		own.Template = t.name
-		return nil, &own
-	}
-	return nil, &RenderError{Template: t.name, Err: err}
+	return nil, asRenderError(t.name, err)
 }
 
 // settle takes out what is not the template's to say, and makes the two subjects say the same.

@@ -26,28 +26,35 @@ const (
 	rapid          = "pgregory.net/rapid"
 	asn1           = "golang.org/x/crypto/cryptobyte/..."
 	goose          = "github.com/pressly/goose/v3/..."
+	cryptoSSH      = "golang.org/x/crypto/ssh"
 	errgroup       = "golang.org/x/sync/errgroup"
 )
 
 // core is what an embedder links whatever else it does. The table keeps it free of SQL drivers, cloud
 // SDKs, routers and telemetry by naming the little it may import; forbidden guards the table itself.
-var core = []string{"authority", "provisioner", "inventory", "template", "kms", "event"}
+var core = []string{"authority", "provisioner", "inventory", "template", "kms", "event", "sshca"}
 
 // rooms is the table of the design, section 1. It lists every package there is.
 var rooms = map[string]room{
 	"": {kind: library}, // doc.go
 
-	"provisioner":                 {others: []string{jose}},
+	"provisioner":                 {others: []string{jose, cryptoSSH}},
 	"provisioner/jwk":             {ours: []string{"provisioner", "internal/jws"}, others: []string{jose}},
 	"provisioner/x5c":             {ours: []string{"provisioner", "internal/jws"}, others: []string{jose}},
-	"provisioner/provisionertest": {ours: []string{"provisioner"}, others: []string{jose, testifyRequire, testifyAssert}, kind: kit},
+	"provisioner/oidc":            {ours: []string{"provisioner", "internal/jws"}, others: []string{jose, cryptoSSH}},
+	"provisioner/sshpop":          {ours: []string{"provisioner", "internal/jws"}, others: []string{jose, cryptoSSH}},
+	"provisioner/provisionertest": {ours: []string{"provisioner"}, others: []string{jose, cryptoSSH, testifyRequire, testifyAssert}, kind: kit},
 
 	"inventory":               {},
 	"inventory/inventorytest": {ours: []string{"inventory"}, others: []string{testifyRequire, testifyAssert, rapid}, kind: kit},
 
-	"template": {},
+	"template": {others: []string{cryptoSSH}},
 	// The only one that knows step's template engine.
-	"template/step": {ours: []string{"template"}, others: []string{"go.step.sm/crypto/x509util", "github.com/Masterminds/sprig/v3"}},
+	"template/step": {ours: []string{"template"}, others: []string{"go.step.sm/crypto/x509util", "github.com/Masterminds/sprig/v3", cryptoSSH}},
+
+	"sshca":         {ours: []string{"template", "kms"}, others: []string{cryptoSSH}},
+	"sshca/krl":     {ours: []string{"kms"}, others: []string{cryptoSSH}},
+	"sshca/snippet": {others: []string{cryptoSSH}},
 
 	"kms":         {},
 	"kms/softkms": {ours: []string{"kms"}, others: []string{"go.step.sm/crypto/pemutil", "go.step.sm/crypto/keyutil", "golang.org/x/crypto/ssh"}},
@@ -70,8 +77,8 @@ var rooms = map[string]room{
 	"acme/envelope":       {ours: []string{"acme", "internal/jws"}, others: []string{jose}},
 
 	"authority": {
-		ours:   []string{"provisioner", "inventory", "template", "kms", "event", "authority/policy", "internal/x509lint", "internal/jws"},
-		others: []string{asn1, errgroup},
+		ours:   []string{"provisioner", "inventory", "template", "kms", "event", "sshca", "sshca/krl", "authority/policy", "internal/x509lint", "internal/jws"},
+		others: []string{asn1, cryptoSSH, errgroup},
 	},
 	"authority/policy":      {},
 	"authority/crl":         {ours: []string{"authority", "kms"}, others: []string{asn1}},
@@ -80,7 +87,7 @@ var rooms = map[string]room{
 	"authority/ocsp":        {ours: []string{"authority"}, others: []string{asn1}},
 	"authority/otelhook":    {ours: []string{"authority", "event", "kms", "provisioner"}, others: []string{"go.opentelemetry.io/otel/..."}},
 	"authority/postgres":    {ours: []string{"acme", "authority", "event", "provisioner", "internal/sqlstore"}, others: []string{goose, "github.com/jackc/pgx/v5/..."}},
-	"authority/httpapi":     {ours: []string{"authority", "provisioner"}},
+	"authority/httpapi":     {ours: []string{"authority", "provisioner"}, others: []string{cryptoSSH}},
 	"authority/sqlite":      {ours: []string{"acme", "authority", "event", "provisioner", "internal/sqlstore"}, others: []string{goose, "modernc.org/sqlite/..."}},
 	"authority/stepconfig":  {ours: []string{"acme/attest/...", "acme", "acme/challenge", "acme/server", "authority", "authority/crl", "authority/policy", "authority/sqlite", "event", "inventory", "kms", "kms/softkms", "provisioner", "provisioner/jwk", "provisioner/x5c", "template", "template/step", "internal/ceremony"}, others: []string{jose}},
 	"authority/storetest":   {ours: []string{"authority", "event", "provisioner"}, others: []string{testifyRequire, testifyAssert, rapid}, kind: kit},

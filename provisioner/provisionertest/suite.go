@@ -102,7 +102,7 @@ func good(h *Harness) error {
 func zero(h *Harness) error { return refused(h.Provisioner, &provisioner.Request{}) }
 
 func unknown(h *Harness) error {
-	ops := []provisioner.Operation{"", "x509", "x509/sign ", "X509/SIGN", "x509/SIGN", "ssh/sign", "x509/unheard-of"}
+	ops := []provisioner.Operation{"", "x509", "x509/sign ", "X509/SIGN", "x509/SIGN", "SSH/sign", "ssh/unheard-of", "x509/unheard-of"}
 	for _, op := range provisioner.Operations() {
 		if h.Good[op] == nil {
 			ops = append(ops, op)
