@@ -77,7 +77,7 @@ func TestACMENodes(t *testing.T) {
 		ns[i] = startChild(t, "acme", d.dir, url)
 		b.set(i, strings.TrimPrefix(ns[i].line(t), "https://"))
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 9*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Duration(9+clients*orders/200)*time.Minute)
 	defer cancel()
 	start := time.Now()
 	var shoppers []*shopper
