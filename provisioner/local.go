@@ -8,8 +8,10 @@ import "context"
 type Local struct {
 	ID      string // its name
 	Names   Names  // the most it grants; the zero value grants nothing
-	AnyName bool   // grant every name the CSR asks for
+	AnyName bool   // grant every name the CSR asks for, and every SSH principal
 	Renewal Renewal
+
+	Principals []string // the most it grants in SSH certificates; nil grants none
 }
 
 // Name returns l.ID.
@@ -33,6 +35,13 @@ func (l *Local) Authorize(_ context.Context, r *Request) (*Grant, error) {
 			return l.revokeOwn(r)
 		}
 		return &Grant{Names: l.Names, AnyName: l.AnyName}, nil
+	case SSHSign:
+		return l.sshSign(r)
+	case SSHRevoke:
+		if r.Token != "" || !r.Local {
+			return nil, l.foreign()
+		}
+		return &Grant{}, nil
 	default:
 		return nil, Refuse(NotAllowed, "operation", "provisioner %q does not know operation %q", l.ID, r.Operation)
 	}
@@ -57,6 +66,29 @@ func (l *Local) sign(r *Request) (*Grant, error) {
 	}
 	g.Identifiers = IdentifiersOf(g.Subject)
 	return g, nil
+}
+
+// sshSign grants what is asked for, within the principals of l.
+func (l *Local) sshSign(r *Request) (*Grant, error) {
+	switch {
+	case !r.Local || r.Token != "":
+		return nil, l.foreign()
+	case r.SSH == nil || r.SSH.Key == nil:
+		return nil, Refuse(BadRequest, "key", "there is no public key")
+	case r.SSH.Type == 0 || len(r.SSH.Principals) == 0:
+		return nil, Refuse(BadRequest, "principals", "the request has to say of which type the certificate is, and for whom")
+	}
+	g := &SSHGrant{Type: r.SSH.Type, KeyID: r.SSH.KeyID, Principals: r.SSH.Principals}
+	if !l.AnyName {
+		var err error
+		if g.Principals, err = GrantedPrincipals(r.SSH.Principals, l.Principals); err != nil {
+			return nil, err
+		}
+	}
+	if g.KeyID == "" {
+		g.KeyID = g.Principals[0]
+	}
+	return &Grant{Subject: g.KeyID, SSH: g, Identifiers: IdentifiersOf(g.Principals[0])}, nil
 }
 
 func (l *Local) revokeOwn(r *Request) (*Grant, error) {

@@ -14,8 +14,9 @@ import (
 func localHarness(t *testing.T, l provisioner.Local, names ...string) provisionertest.Harness {
 	leaf := provisionertest.NewCA(t).Leaf(t, provisionertest.NewKey(t, jose.ES256), "db.internal", nil)
 	csr := provisionertest.NewCSR(t, "db.internal", names...)
+	key := provisionertest.NewSSHKey(t)
 	request := func(op provisioner.Operation) *provisioner.Request {
-		return &provisioner.Request{Operation: op, Local: op == provisioner.X509Sign || op == provisioner.X509Revoke}
+		return &provisioner.Request{Operation: op, Local: op != provisioner.X509Renew && op != provisioner.X509Rekey}
 	}
 	renew := func(op provisioner.Operation) func() *provisioner.Request {
 		return func() *provisioner.Request {
@@ -39,6 +40,16 @@ func localHarness(t *testing.T, l provisioner.Local, names ...string) provisione
 				r.Serial = "1f"
 				return r
 			},
+			provisioner.SSHSign: func() *provisioner.Request {
+				r := request(provisioner.SSHSign)
+				r.SSH = &provisioner.SSHRequest{Key: key, Type: provisioner.SSHHost, Principals: []string{"db.internal"}}
+				return r
+			},
+			provisioner.SSHRevoke: func() *provisioner.Request {
+				r := request(provisioner.SSHRevoke)
+				r.Serial = "1f"
+				return r
+			},
 		},
 		WithRenewal: func(n provisioner.Renewal) provisioner.Provisioner {
 			l := l
@@ -52,7 +63,7 @@ func TestLocalConformance(t *testing.T) {
 	t.Run("names", func(t *testing.T) {
 		provisionertest.Run(t, func(t *testing.T) provisionertest.Harness {
 			names := provisioner.ParseNames([]string{"db.internal", "cache.internal"})
-			return localHarness(t, provisioner.Local{ID: "self", Names: names}, "db.internal")
+			return localHarness(t, provisioner.Local{ID: "self", Names: names, Principals: []string{"db.internal"}}, "db.internal")
 		})
 	})
 	t.Run("any name", func(t *testing.T) {
@@ -108,6 +119,8 @@ func TestFuncConformance(t *testing.T) {
 		})
 		delete(h.Good, provisioner.X509Rekey)
 		delete(h.Good, provisioner.X509Revoke)
+		delete(h.Good, provisioner.SSHSign)
+		delete(h.Good, provisioner.SSHRevoke)
 		h.WithRenewal = nil
 		return h
 	})

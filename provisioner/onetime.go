@@ -33,6 +33,10 @@ func (o *OneTime) Authorize(r *Request, verify func(token string) (*Verified, er
 		return o.renew(r)
 	case X509Revoke:
 		return o.revoke(r, verify)
+	case SSHSign:
+		return o.sshSign(r, verify)
+	case SSHRevoke:
+		return o.sshRevoke(r, verify)
 	default:
 		return nil, Refuse(NotAllowed, "operation", "provisioner %q does not know operation %q", o.Name, r.Operation)
 	}
@@ -70,6 +74,11 @@ func (o *OneTime) revoke(r *Request, verify func(string) (*Verified, error)) (*G
 	if r.Token == "" {
 		return RevokeOwn(r)
 	}
+	return o.revokeBy(r, verify)
+}
+
+// revokeBy takes a token whose subject is the serial.
+func (o *OneTime) revokeBy(r *Request, verify func(string) (*Verified, error)) (*Grant, error) {
 	c, spend, err := o.claims(r, verify)
 	if err != nil {
 		return nil, err

@@ -19,12 +19,24 @@ type Ticket struct {
 	Subject  string   // who it is for; for revoke, the serial in decimal
 	SANs     []string // the names it grants; empty means the subject
 
+	SSH *SSHTicket // makes it a token for an SSH certificate, with /1.0/ssh/sign; nil for others
+
 	Root *x509.Certificate        // the authority's root, which the token's user may learn from it
 	CSR  *x509.CertificateRequest // the only one it may be used for; nil leaves it open
 
 	Life  time.Duration  // zero means 5 minutes
 	Now   time.Time      // zero means time.Now()
 	Extra map[string]any // further claims; those above win
+}
+
+// SSHTicket is what a token says about the SSH certificate that it is for, in the spelling of step's
+// clients. Zero fields leave it to the request or, for key id and principals, are the token's subject.
+type SSHTicket struct {
+	CertType    string   `json:"certType"` // "user" or "host"
+	KeyID       string   `json:"keyID"`
+	Principals  []string `json:"principals"`
+	ValidAfter  string   `json:"validAfter"` // RFC 3339, or a Go duration from now
+	ValidBefore string   `json:"validBefore"`
 }
 
 // Payload returns the claims as JSON, issued by that issuer, with a fresh jti.
@@ -49,6 +61,9 @@ func (t Ticket) Payload(issuer string) ([]byte, error) {
 	c["iat"], c["nbf"], c["exp"] = now.Unix(), now.Unix(), now.Add(life).Unix()
 	if len(t.SANs) > 0 {
 		c["sans"] = t.SANs
+	}
+	if t.SSH != nil {
+		c["step"] = map[string]any{"ssh": t.SSH}
 	}
 	if t.Root != nil {
 		sum := sha256.Sum256(t.Root.Raw)

@@ -37,6 +37,7 @@ type Header struct {
 	Type          string
 	Chain         []string // x5c
 	ChainInsecure []string // x5cInsecure, step's name for a chain that may have expired
+	SSHPOP        string   // sshpop, step's name for an SSH certificate in base64
 }
 
 // Parse takes a token apart.
@@ -101,7 +102,7 @@ func parseHeader(b []byte) (Header, error) {
 		}
 	}
 	var alg string
-	if !text(m, "alg", &alg) || !text(m, "kid", &h.KeyID) || !text(m, "typ", &h.Type) {
+	if !text(m, "alg", &alg) || !text(m, "kid", &h.KeyID) || !text(m, "typ", &h.Type) || !text(m, "sshpop", &h.SSHPOP) {
 		return h, ErrHeader
 	}
 	h.Algorithm = jose.SignatureAlgorithm(alg)

@@ -30,6 +30,8 @@ func Audiences(op provisioner.Operation) []string {
 	path := map[provisioner.Operation]string{
 		provisioner.X509Sign: "sign", provisioner.X509Renew: "renew",
 		provisioner.X509Rekey: "rekey", provisioner.X509Revoke: "revoke",
+		provisioner.SSHSign: "ssh/sign", provisioner.SSHRenew: "ssh/renew",
+		provisioner.SSHRekey: "ssh/rekey", provisioner.SSHRevoke: "ssh/revoke",
 	}[op]
 	return []string{Host + "/1.0/" + path, Host + "/" + path}
 }
@@ -144,11 +146,12 @@ func NewCSR(t testing.TB, cn string, names ...string) *x509.CertificateRequest {
 	return csr
 }
 
-// OneTime makes the requests of a provisioner of step's one-time tokens: sign and revoke with a token
-// from sign, renew and rekey with a certificate.
+// OneTime makes the requests of a provisioner of step's one-time tokens: sign and revoke, for X.509 and SSH,
+// with a token from sign, and X.509 renew and rekey with a certificate.
 func OneTime(t testing.TB, sign func(provisioner.Ticket) (string, error)) map[provisioner.Operation]func() *provisioner.Request {
 	ca := NewCA(t)
 	const name = "db.example.com"
+	sshKey := NewSSHKey(t)
 	csr, leaf := NewCSR(t, name, name, "192.0.2.7"), ca.Leaf(t, NewKey(t, jose.ES256), name, nil)
 	request := func(op provisioner.Operation, ticket *provisioner.Ticket) *provisioner.Request {
 		r := &provisioner.Request{Operation: op, Audiences: Audiences(op), Roots: []string{Fingerprint(ca.Certificate)}}
@@ -179,6 +182,16 @@ func OneTime(t testing.TB, sign func(provisioner.Ticket) (string, error)) map[pr
 		provisioner.X509Revoke: func() *provisioner.Request {
 			r := request(provisioner.X509Revoke, &provisioner.Ticket{Subject: leaf.SerialNumber.String()})
 			r.Serial = leaf.SerialNumber.Text(16)
+			return r
+		},
+		provisioner.SSHSign: func() *provisioner.Request {
+			r := request(provisioner.SSHSign, &provisioner.Ticket{Subject: name, SSH: &provisioner.SSHTicket{CertType: "host", Principals: []string{name}}})
+			r.SSH = &provisioner.SSHRequest{Key: sshKey, Type: provisioner.SSHHost, Principals: []string{name}}
+			return r
+		},
+		provisioner.SSHRevoke: func() *provisioner.Request {
+			r := request(provisioner.SSHRevoke, &provisioner.Ticket{Subject: "12345"})
+			r.Serial, r.SSH = "3039", &provisioner.SSHRequest{}
 			return r
 		},
 	}

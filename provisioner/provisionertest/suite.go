@@ -72,6 +72,7 @@ func probes() []probe {
 		{"leaves the request alone", unchanged},
 		{"stands many at once", concurrent},
 	}
+	all = append(all, sshProbes()...)
 	all = append(all, renewalProbes()...)
 	return append(all, tokenProbes()...)
 }

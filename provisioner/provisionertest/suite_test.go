@@ -117,6 +117,40 @@ func TestHolesAreFound(t *testing.T) {
 			[]string{"token/audience changed", "token/claim aud"},
 		},
 	}
+	// sshHole is right but for what change makes of the grant of an SSH certificate.
+	sshHole := func(change func(r *provisioner.Request, g *provisioner.Grant)) func(h *Harness) provisioner.Provisioner {
+		return func(h *Harness) provisioner.Provisioner {
+			right := &lax{provisioner.OneTime{Name: "lax"}, joseVerify(h, false, func(s string) string { return s[:max(0, strings.LastIndexByte(s, '.'))] })}
+			return provisioner.Func("lax", func(ctx context.Context, r *provisioner.Request) (*provisioner.Grant, error) {
+				q := *r
+				if r.SSH != nil && r.Operation == provisioner.SSHSign {
+					own := *r.SSH
+					own.Principals, own.Type = nil, 0 // so that right does not refuse
+					q.SSH = &own
+				}
+				g, err := right.Authorize(ctx, &q)
+				if err == nil && r.Operation == provisioner.SSHSign {
+					change(r, g)
+				}
+				return g, err
+			})
+		}
+	}
+	type hole = struct {
+		make func(h *Harness) provisioner.Provisioner
+		want []string
+	}
+	holes["grants no principal"] = hole{sshHole(func(_ *provisioner.Request, g *provisioner.Grant) { g.SSH.Principals = nil }), []string{"ssh/grants a type and principals"}}
+	holes["grants the principals that are asked for"] = hole{
+		sshHole(func(r *provisioner.Request, g *provisioner.Grant) { g.SSH.Principals = r.SSH.Principals }), []string{"ssh/grants no more principals than it may"},
+	}
+	holes["takes the key id from the request"] = hole{
+		sshHole(func(r *provisioner.Request, g *provisioner.Grant) { g.SSH.KeyID = r.SSH.KeyID }), []string{"ssh/grants no more principals than it may"},
+	}
+	holes["grants the type that is asked for"] = hole{
+		sshHole(func(r *provisioner.Request, g *provisioner.Grant) { g.SSH.Type = r.SSH.Type }), []string{"ssh/refuses another type"},
+	}
+	holes["grants names of X.509 with SSH"] = hole{sshHole(func(_ *provisioner.Request, g *provisioner.Grant) { g.AnyName = true }), []string{"ssh/leaves X.509 and SSH apart"}}
 	for name, hole := range holes {
 		t.Run(name, func(t *testing.T) {
 			h := harness(t)

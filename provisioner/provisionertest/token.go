@@ -119,7 +119,7 @@ func spend(h *Harness) error {
 
 func otherSerial(h *Harness) error {
 	return tokens(h, func(op provisioner.Operation, r *provisioner.Request) error {
-		if op != provisioner.X509Revoke {
+		if op != provisioner.X509Revoke && op != provisioner.SSHRevoke {
 			return nil
 		}
 		for _, s := range []string{"", "0", "1", r.Serial + "0", "0" + r.Serial, strings.ToUpper(r.Serial) + "A"} {
