@@ -56,7 +56,7 @@ func (p *passage) checkSubject() error {
 }
 
 // lastWord asks the program's own rule, once everything else has allowed what is to be signed.
-func (p *passage) lastWord(ctx context.Context) *Error {
+func (p *visit) lastWord(ctx context.Context) *Error {
 	if p.s.Decide == nil {
 		return nil
 	}
@@ -185,5 +185,5 @@ func (p *passage) draft() (*draft, *Error) {
 			r.Subject, r.Identifiers = p.oldRecord.Subject, p.oldRecord.Identifiers
 		}
 	}
-	return &draft{snapshot: p.s, watch: p.watch, issuer: i, record: r, spend: p.grant.Spend, truncated: p.truncated}, nil
+	return &draft{snapshot: p.s, watch: p.watch, product: &x509Product{issuer: i}, record: r, spend: p.grant.Spend, truncated: p.truncated}, nil
 }

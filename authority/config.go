@@ -29,6 +29,8 @@ type Config struct {
 	FederatedRoots []*x509.Certificate // other authorities' roots, served to clients and trusted for nothing
 	Issuers        []Issuer            // required, names must differ; the first active one is the default
 
+	SSH *SSH // nil: no SSH certificates
+
 	Provisioners []provisioner.Provisioner // required, names must differ; asked in this order
 	Bindings     map[string]Binding        // by provisioner name; the zero Binding for those not listed
 	Profiles     []Profile                 // names must differ; the one named "" is the default, and is made if absent
@@ -150,6 +152,9 @@ type Binding struct {
 	Profile   string   // the one it uses
 	Profiles  []string // others that a request or a grant may name
 	RevokeAny bool     // its tokens may revoke any certificate, not just its own
+
+	// SSH are the SSH profiles that it may use, its own first. Empty: it may have no SSH certificates.
+	SSH []string
 
 	// Policy judges names beside the authority's and the profile's. All of them have to agree.
 	Policy *policy.Policy

@@ -100,52 +100,69 @@ func (p *passage) settleNames() *Error {
 // honoured or refused; what nobody asked for is cut to fit.
 func (p *passage) settleValidity() *Error {
 	v, g := p.profile.Validity, p.grant.Validity
-	longest := v.Max
-	if g.Max > 0 {
-		longest = min(longest, g.Max)
+	if p.old == nil {
+		begin, end, err := v.term(p.now, g, p.r.NotBefore, p.r.NotAfter)
+		if err != nil {
+			return err
+		}
+		return p.fitIssuer(begin, end)
 	}
-	now := p.now.Truncate(time.Second)
-	var begin, end time.Time
-	if p.old != nil {
-		begin = now.Add(-v.Backdate)
-		end = begin.Add(min(p.length(v.Backdate), longest+v.Backdate))
-	} else {
-		from := now
-		if w := p.r.NotBefore; !w.IsZero() {
-			from = w.from(p.now).Truncate(time.Second)
-			begin = from
-		} else {
-			begin = now.Add(-v.Backdate)
-		}
-		if end = from.Add(min(v.Default, longest)); !p.r.NotAfter.IsZero() {
-			end = p.r.NotAfter.from(from).Truncate(time.Second)
-		} else if !g.NotAfter.IsZero() && end.After(g.NotAfter) {
-			end = g.NotAfter
-		}
-		switch life := end.Sub(from); {
-		case !end.After(from) || !end.After(now):
-			return refuse(BadRequest, "", "validity", "the certificate would end before it begins")
-		case from.After(now.Add(longest)) || from.Before(now.Add(-max(v.Backdate, provisioner.Leeway))):
-			return refuse(Denied, "", "validity-begin", "a certificate cannot begin on %s", from.UTC().Format(time.RFC3339))
-		case !p.r.NotAfter.IsZero() && life < v.Min:
-			return refuse(Denied, "", "validity-short", "%s is shorter than the minimum of %s", life, v.Min)
-		case life > longest+v.Backdate:
-			return refuse(Denied, "", "validity-long", "%s is longer than the maximum of %s", life, longest)
-		}
-	}
+	begin := p.now.Truncate(time.Second).Add(-v.Backdate)
+	end := begin.Add(min(p.length(v.Backdate), v.longest(g)+v.Backdate))
 	if !g.NotAfter.IsZero() && end.After(g.NotAfter) {
-		if p.old == nil {
-			return refuse(Denied, "", "validity-credential", "the credential itself ends on %s", g.NotAfter.UTC().Format(time.RFC3339))
-		}
 		end = g.NotAfter
 	}
-	if !g.NotBefore.IsZero() && begin.Before(g.NotBefore) {
-		if !p.r.NotBefore.IsZero() {
-			return refuse(Denied, "", "validity-credential", "the credential itself begins on %s", g.NotBefore.UTC().Format(time.RFC3339))
-		}
+	if begin.Before(g.NotBefore) {
 		begin = g.NotBefore
 	}
 	return p.fitIssuer(begin, end)
+}
+
+// longest is the maximum that profile and grant agree on.
+func (v Validity) longest(g provisioner.Validity) time.Duration {
+	if g.Max > 0 {
+		return min(v.Max, g.Max)
+	}
+	return v.Max
+}
+
+// term works out when a new certificate begins and ends, of what its request asks for and the grant allows.
+func (v Validity) term(at time.Time, g provisioner.Validity, notBefore, notAfter When) (begin, end time.Time, _ *Error) {
+	no := func(k Kind, code, format string, args ...any) (time.Time, time.Time, *Error) {
+		return time.Time{}, time.Time{}, refuse(k, "", code, format, args...)
+	}
+	longest, now := v.longest(g), at.Truncate(time.Second)
+	from := now
+	if !notBefore.IsZero() {
+		from = notBefore.from(at).Truncate(time.Second)
+		begin = from
+	} else {
+		begin = now.Add(-v.Backdate)
+	}
+	if end = from.Add(min(v.Default, longest)); !notAfter.IsZero() {
+		end = notAfter.from(from).Truncate(time.Second)
+	} else if !g.NotAfter.IsZero() && end.After(g.NotAfter) {
+		end = g.NotAfter
+	}
+	switch life := end.Sub(from); {
+	case !end.After(from) || !end.After(now):
+		return no(BadRequest, "validity", "the certificate would end before it begins")
+	case from.After(now.Add(longest)) || from.Before(now.Add(-max(v.Backdate, provisioner.Leeway))):
+		return no(Denied, "validity-begin", "a certificate cannot begin on %s", from.UTC().Format(time.RFC3339))
+	case !notAfter.IsZero() && life < v.Min:
+		return no(Denied, "validity-short", "%s is shorter than the minimum of %s", life, v.Min)
+	case life > longest+v.Backdate:
+		return no(Denied, "validity-long", "%s is longer than the maximum of %s", life, longest)
+	case !g.NotAfter.IsZero() && end.After(g.NotAfter):
+		return no(Denied, "validity-credential", "the credential itself ends on %s", g.NotAfter.UTC().Format(time.RFC3339))
+	}
+	if !g.NotBefore.IsZero() && begin.Before(g.NotBefore) {
+		if !notBefore.IsZero() {
+			return no(Denied, "validity-credential", "the credential itself begins on %s", g.NotBefore.UTC().Format(time.RFC3339))
+		}
+		begin = g.NotBefore
+	}
+	return begin, end, nil
 }
 
 // length is the whole life of the certificate to be had again. One that could not be backdated in full,

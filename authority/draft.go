@@ -14,16 +14,68 @@ import (
 	"github.com/chancery-ca/chancery/provisioner"
 )
 
-// draft is a certificate that has been decided on and not signed. Only prepare makes one, and it can be
-// redeemed once.
+// draft is a certificate that has been decided on and not signed. Only the two ways of preparing one make
+// it, and it can be redeemed once.
 type draft struct {
 	snapshot  *snapshot
 	watch     Observation
-	issuer    *issuer
+	product   product
 	record    *Record
 	spend     provisioner.Spend
 	truncated time.Time
 	used      atomic.Bool
+}
+
+// product is what becomes of a draft: a certificate of some kind.
+type product interface {
+	// sign is step 7. The context is the caller's.
+	sign(ctx context.Context, tbs []byte) (signature []byte, err error)
+
+	// compare is step 8: the signature is the issuer's, and it is on the recorded bytes. It returns the
+	// whole certificate.
+	compare(tbs, signature []byte) ([]byte, error)
+
+	// subject is who the certificate is for, as it says itself; called after compare.
+	subject() string
+}
+
+// x509Product is an X.509 certificate.
+type x509Product struct {
+	issuer *issuer
+	leaf   *x509.Certificate
+}
+
+func (p *x509Product) sign(ctx context.Context, tbs []byte) ([]byte, error) {
+	return p.issuer.sign(ctx, tbs)
+}
+
+func (p *x509Product) subject() string { return p.leaf.Subject.String() }
+
+func (p *x509Product) compare(tbs, signature []byte) ([]byte, error) {
+	i := p.issuer
+	if err := i.cert.CheckSignature(i.algorithm, tbs, signature); err != nil {
+		return nil, err
+	}
+	der, err := assemble(tbs, signature)
+	if err != nil {
+		return nil, err
+	}
+	leaf, err := x509.ParseCertificate(der)
+	if err != nil {
+		return nil, err
+	}
+	if !bytes.Equal(leaf.RawTBSCertificate, tbs) || !bytes.Equal(leaf.Signature, signature) {
+		return nil, errors.New("authority: bytes differ")
+	}
+	p.leaf = leaf
+	return leaf.Raw, nil
+}
+
+// certificate returns what became of a draft of an X.509 certificate that was redeemed.
+func (d *draft) certificate() *Certificate {
+	p := d.product.(*x509Product)
+	chain := append([]*x509.Certificate{p.leaf}, p.issuer.chain...)
+	return &Certificate{Leaf: p.leaf, Chain: chain, Record: d.record, Truncated: !d.truncated.IsZero()}
 }
 
 // patience is how long a signer may take. settling bounds what is done about a certificate after its
@@ -34,9 +86,9 @@ const (
 )
 
 // redeem is steps 6 to 10.
-func (a *Authority) redeem(ctx context.Context, d *draft) (*Certificate, *Error) {
+func (a *Authority) redeem(ctx context.Context, d *draft) *Error {
 	if d.used.Swap(true) {
-		return nil, refuse(Internal, StepReserve, "redeemed", "a draft is signed once")
+		return refuse(Internal, StepReserve, "redeemed", "a draft is signed once")
 	}
 	r := d.record
 	r.ReservedAt = time.Now()
@@ -44,63 +96,42 @@ func (a *Authority) redeem(ctx context.Context, d *draft) (*Certificate, *Error)
 	d.watch.Step(StepReserve, r.ReservedAt)
 	if err != nil {
 		a.abandon(ctx, d, true, err)
-		return nil, fault(StepReserve, "recording "+string(r.Serial), err)
+		return fault(StepReserve, "recording "+string(r.Serial), err)
 	}
 	signing, cancel := context.WithTimeout(ctx, patience)
 	began := time.Now()
-	signature, err := d.issuer.sign(signing, r.TBS)
+	signature, err := d.product.sign(signing, r.TBS)
 	d.watch.Step(StepSign, began)
 	cancel()
 	if err != nil {
 		a.abandon(ctx, d, true, nil)
-		return nil, &Error{Kind: Unavailable, Step: StepSign, Code: "signer", Reason: "the signing key is not available", Err: err}
+		return &Error{Kind: Unavailable, Step: StepSign, Code: "signer", Reason: "the signing key is not available", Err: err}
 	}
 	began = time.Now()
-	leaf, err := d.compare(signature)
+	whole, err := d.product.compare(r.TBS, signature)
 	d.watch.Step(StepCompare, began)
 	if err != nil {
 		a.abandon(ctx, d, false, nil)
-		return nil, &Error{Kind: Internal, Step: StepCompare, Code: "drift", Reason: "what was signed is not what was recorded", Err: err}
+		return &Error{Kind: Internal, Step: StepCompare, Code: "drift", Reason: "what was signed is not what was recorded", Err: err}
 	}
-	return a.commit(ctx, d, leaf)
-}
-
-// compare is step 8: the signature is the issuer's, and it is on the recorded bytes.
-func (d *draft) compare(signature []byte) (*x509.Certificate, error) {
-	i := d.issuer
-	if err := i.cert.CheckSignature(i.algorithm, d.record.TBS, signature); err != nil {
-		return nil, err
-	}
-	der, err := assemble(d.record.TBS, signature)
-	if err != nil {
-		return nil, err
-	}
-	leaf, err := x509.ParseCertificate(der)
-	if err != nil {
-		return nil, err
-	}
-	if !bytes.Equal(leaf.RawTBSCertificate, d.record.TBS) || !bytes.Equal(leaf.Signature, signature) {
-		return nil, errors.New("authority: bytes differ")
-	}
-	return leaf, nil
+	return a.commit(ctx, d, whole)
 }
 
 // commit is steps 9 and 10. The certificate exists now, so the caller's going away no longer matters.
-func (a *Authority) commit(ctx context.Context, d *draft, leaf *x509.Certificate) (*Certificate, *Error) {
+func (a *Authority) commit(ctx context.Context, d *draft, whole []byte) *Error {
 	r := d.record
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settling)
 	defer cancel()
-	r.DER, r.IssuedAt = leaf.Raw, time.Now()
-	posts := d.events(a, leaf)
+	r.DER, r.IssuedAt = whole, time.Now()
+	posts := d.events(a)
 	err := a.store.Commit(ctx, r.Serial, r.DER, r.IssuedAt, posts)
 	d.watch.Step(StepCommit, r.IssuedAt)
 	if err != nil && !a.committed(ctx, d) {
-		return nil, fault(StepCommit, "committing "+string(r.Serial), err)
+		return fault(StepCommit, "committing "+string(r.Serial), err)
 	}
 	r.Status = Issued
 	a.publish(ctx, d.snapshot, posts...)
-	chain := append([]*x509.Certificate{leaf}, d.issuer.chain...)
-	return &Certificate{Leaf: leaf, Chain: chain, Record: r, Truncated: !d.truncated.IsZero()}, nil
+	return nil
 }
 
 // insisting is how long to wait before each time that a store which fails is asked what became of a commit.
@@ -151,13 +182,16 @@ var issuedTypes = map[provisioner.Operation]event.Type{
 	provisioner.X509Sign:  event.CertificateIssued,
 	provisioner.X509Renew: event.CertificateRenewed,
 	provisioner.X509Rekey: event.CertificateRekeyed,
+	provisioner.SSHSign:   event.CertificateIssued,
+	provisioner.SSHRenew:  event.CertificateRenewed,
+	provisioner.SSHRekey:  event.CertificateRekeyed,
 }
 
 // events are what a commit has to say.
-func (d *draft) events(a *Authority, leaf *x509.Certificate) []Post {
+func (d *draft) events(a *Authority) []Post {
 	r := d.record
-	data := certificateData(r, leaf.Subject.String())
-	sum := sha256.Sum256(leaf.Raw)
+	data := certificateData(r, d.product.subject())
+	sum := sha256.Sum256(r.DER)
 	data.Fingerprint = hex.EncodeToString(sum[:])
 	posts := []Post{a.post(d.snapshot, issuedTypes[r.Operation], string(r.Serial), data)}
 	if !d.truncated.IsZero() {

@@ -57,7 +57,7 @@ func (p *passage) foresee(ctx context.Context, g *provisioner.Grant) (e *Error) 
 		return e
 	}
 	step = StepLookup
-	if _, e = p.lookUp(ctx); e != nil {
+	if _, e = p.lookUp(ctx, p.profile.Entity.required()); e != nil {
 		return e
 	}
 	step = StepDecide

@@ -9,8 +9,8 @@ import (
 	"github.com/chancery-ca/chancery/provisioner"
 )
 
-// lookUp is step 2: what do we know about them now?
-func (p *passage) lookUp(ctx context.Context) (string, *Error) {
+// lookUp is step 2: what do we know about them now? With required, nothing is a refusal.
+func (p *visit) lookUp(ctx context.Context, required bool) (string, *Error) {
 	if p.s.Inventory == nil {
 		return "no inventory", nil
 	}
@@ -23,9 +23,9 @@ func (p *passage) lookUp(ctx context.Context) (string, *Error) {
 	}
 	e, err := p.s.Inventory.Lookup(ctx, query(ids))
 	switch {
-	case errors.Is(err, inventory.ErrNotFound):
+	case inventoryMisses(err):
 		switch {
-		case p.profile.Entity.required():
+		case required:
 			return "", refuse(Denied, "", "entity-unknown", "%q is not in the inventory", p.grant.Subject)
 		case p.oldRecord != nil && p.oldRecord.Entity != "":
 			return "", refuse(Denied, "", "entity-removed", "%q is no longer in the inventory", p.oldRecord.Entity)
@@ -55,3 +55,5 @@ func query(ids []provisioner.Identifier) inventory.Query {
 	}
 	return q
 }
+
+func inventoryMisses(err error) bool { return errors.Is(err, inventory.ErrNotFound) }

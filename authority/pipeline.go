@@ -22,7 +22,7 @@ func (a *Authority) Issue(ctx context.Context, r *Request) (*Certificate, error)
 		return nil, err
 	}
 	p := newPassage(a, s, r)
-	ctx, p.watch = s.observe(ctx, p.r.Operation)
+	ctx, p.watch = s.observe(ctx, p.operation)
 	c, e := (*Certificate)(nil), errPanic
 	defer func() { p.watch.End(p.outcome(e)) }()
 	if c, e = p.pass(ctx); e != nil {
@@ -40,9 +40,8 @@ func (p *passage) pass(ctx context.Context) (*Certificate, *Error) {
 	if e == nil {
 		var d *draft
 		if d, e = p.prepare(ctx); e == nil {
-			var c *Certificate
-			if c, e = p.a.redeem(ctx, d); e == nil {
-				return c, nil
+			if e = p.a.redeem(ctx, d); e == nil {
+				return d.certificate(), nil
 			}
 		}
 	}
@@ -83,28 +82,44 @@ func (a *Authority) Explain(ctx context.Context, r *Request) *Explanation {
 	return p.trace
 }
 
-// passage is one request on its way through steps 1 to 5. Each step reads what those before it wrote.
-type passage struct {
-	a     *Authority
-	s     *snapshot
-	r     *Request
-	now   time.Time
-	trace *Explanation // nil unless somebody asked
-	watch Observation
+// visit is what every request has on its way through steps 1 to 5, whatever kind of certificate it is for.
+type visit struct {
+	a         *Authority
+	s         *snapshot
+	now       time.Time
+	trace     *Explanation // nil unless somebody asked
+	watch     Observation
+	operation provisioner.Operation
+	asked     string // the provisioner that the request names, if any
+	requestID string
 
 	// written by authenticate
 	provisioner provisioner.Provisioner
 	grant       *provisioner.Grant
-	profile     *profile
-	issuer      *issuer
-	old         *x509.Certificate // renew and rekey
-	oldRecord   *Record           // nil when another program issued old
+	oldRecord   *Record // nil when another program issued what is to be had again
 
 	// written by lookUp
 	entity *inventory.Entity
 
+	decision Decision // written by decide
+}
+
+func newVisit(a *Authority, s *snapshot, op provisioner.Operation, asked, requestID string) visit {
+	return visit{a: a, s: s, now: time.Now(), watch: unwatched{}, operation: op, asked: asked, requestID: requestID}
+}
+
+// passage is one request for an X.509 certificate on its way through steps 1 to 5. Each step reads what
+// those before it wrote.
+type passage struct {
+	visit
+	r *Request
+
+	// written by authenticate
+	profile *profile
+	issuer  *issuer
+	old     *x509.Certificate // renew and rekey
+
 	// written by decide
-	decision  Decision
 	truncated time.Time // where the certificate would have ended; zero when it is not cut
 
 	// written by render
@@ -122,59 +137,78 @@ func newPassage(a *Authority, s *snapshot, r *Request) *passage {
 		c.Operation = provisioner.X509Sign
 		r = &c
 	}
-	return &passage{a: a, s: s, r: r, now: time.Now(), watch: unwatched{}}
+	return &passage{visit: newVisit(a, s, r.Operation, r.Provisioner, r.RequestID), r: r}
 }
 
-// prepare is steps 1 to 5. Only it makes drafts.
+// prepare is steps 1 to 5. With its counterpart for SSH, it alone makes drafts.
 func (p *passage) prepare(ctx context.Context) (*draft, *Error) {
-	for _, step := range []struct {
-		name Step
-		do   func(context.Context) (string, *Error)
-	}{
-		{StepAuthenticate, p.authenticate},
-		{StepLookup, p.lookUp},
-		{StepDecide, p.decide},
-		{StepRender, p.render},
-		{StepCheck, p.check},
-	} {
-		began := time.Now()
-		detail, err := step.do(ctx)
-		p.watch.Step(step.name, began)
-		if err != nil && err.Step == "" {
-			err.Step = step.name
-		}
-		if p.trace != nil {
-			t := Trace{step.name, "ok", detail}
-			if err != nil {
-				t.Outcome, t.Detail = "refused", err.Reason
-			}
-			p.trace.Steps = append(p.trace.Steps, t)
-		}
-		if err != nil {
-			return nil, err
-		}
+	lookUp := func(ctx context.Context) (string, *Error) { return p.lookUp(ctx, p.profile.Entity.required()) }
+	if err := p.walk(ctx, p.authenticate, lookUp, p.decide, p.render, p.check); err != nil {
+		return nil, err
 	}
 	return p.draft()
 }
 
+// step is one of steps 1 to 5. It says something about what it did when there is a trace to write it into.
+type step func(context.Context) (detail string, err *Error)
+
+// walk takes steps 1 to 5, until one refuses.
+func (v *visit) walk(ctx context.Context, authenticate, lookUp, decide, render, check step) *Error {
+	for _, step := range [...]struct {
+		name Step
+		do   step
+	}{
+		{StepAuthenticate, authenticate},
+		{StepLookup, lookUp},
+		{StepDecide, decide},
+		{StepRender, render},
+		{StepCheck, check},
+	} {
+		began := time.Now()
+		detail, err := step.do(ctx)
+		v.watch.Step(step.name, began)
+		if err != nil && err.Step == "" {
+			err.Step = step.name
+		}
+		if v.trace != nil {
+			t := Trace{step.name, "ok", detail}
+			if err != nil {
+				t.Outcome, t.Detail = "refused", err.Reason
+			}
+			v.trace.Steps = append(v.trace.Steps, t)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // refused tells everybody who wants to know that the answer is no.
 func (p *passage) refused(ctx context.Context, e *Error) {
-	d := event.Refusal{
-		Operation: string(p.r.Operation), Step: string(e.Step), Kind: string(e.Kind), Code: e.Code,
-		Reason: e.Reason, RequestID: p.r.RequestID, Provisioner: p.r.Provisioner,
-	}
-	if p.provisioner != nil {
-		d.Provisioner = p.provisioner.Name()
-	}
-	if p.grant != nil {
-		d.Subject, d.Names = p.grant.Subject, p.decision.Names.Strings()
-	}
+	serial := ""
 	if p.old != nil {
-		d.Serial = string(SerialOf(p.old.SerialNumber))
+		serial = string(SerialOf(p.old.SerialNumber))
+	}
+	p.tellRefused(ctx, e, p.decision.Names.Strings(), serial)
+}
+
+// tellRefused makes the event of a refusal: names are what was decided on by then, serial is that of what
+// is to be had again.
+func (v *visit) tellRefused(ctx context.Context, e *Error, names []string, serial string) {
+	d := event.Refusal{
+		Operation: string(v.operation), Step: string(e.Step), Kind: string(e.Kind), Code: e.Code,
+		Reason: e.Reason, RequestID: v.requestID, Provisioner: v.asked, Serial: serial,
+	}
+	if v.provisioner != nil {
+		d.Provisioner = v.provisioner.Name()
+	}
+	if v.grant != nil {
+		d.Subject, d.Names = v.grant.Subject, names
 	}
 	subject := d.Subject
 	if subject == "" {
 		subject = d.Provisioner
 	}
-	p.a.tellRefusal(ctx, p.s, e, p.a.post(p.s, event.RequestRefused, subject, d))
+	v.a.tellRefusal(ctx, v.s, e, v.a.post(v.s, event.RequestRefused, subject, d))
 }

@@ -43,10 +43,12 @@ func newProfile(c Profile) (*profile, error) {
 }
 
 func (v Validity) withDefaults() (Validity, error) {
-	const (
-		shortest = 5 * time.Minute
-		longest  = 24 * time.Hour
-	)
+	return v.withDefaultsOf(24*time.Hour, 24*time.Hour)
+}
+
+// withDefaultsOf fills in what is zero: usual when nothing is asked for, and longest as the maximum.
+func (v Validity) withDefaultsOf(usual, longest time.Duration) (Validity, error) {
+	const shortest = 5 * time.Minute
 	if v.Min < 0 || v.Default < 0 || v.Max < 0 {
 		return v, errors.New("a validity is negative")
 	}
@@ -54,7 +56,7 @@ func (v Validity) withDefaults() (Validity, error) {
 		v.Max = max(longest, v.Default, v.Min)
 	}
 	if v.Default == 0 {
-		v.Default = min(max(longest, v.Min), v.Max)
+		v.Default = min(max(usual, v.Min), v.Max)
 	}
 	if v.Min == 0 {
 		v.Min = min(shortest, v.Default)

@@ -57,17 +57,7 @@ func (p *passage) anew() (*x509.Certificate, *Error) {
 	}
 	c, err := p.profile.Template.Render(data)
 	if err != nil {
-		if f, ok := errors.AsType[*template.FailError](err); ok {
-			return nil, &Error{Kind: BadRequest, Code: "template-fail", Reason: f.Text}
-		}
-		e := &Error{Kind: Internal, Code: "template", Reason: "the template cannot be rendered"}
-		if where, ok := errors.AsType[*template.RenderError](err); ok { // its cause quotes what the request said
-			e.Reason += fmt.Sprintf(": template %q, line %d, field %q", where.Template, where.Line, where.Field)
-		}
-		if p.trace != nil {
-			e.Err = err
-		}
-		return nil, e
+		return nil, p.unrendered(err)
 	}
 	if slices.ContainsFunc(c.ExtraExtensions, provisioner.IsMark) {
 		return nil, refuse(Internal, "", "template", "the template sets the provisioner extension")
@@ -90,6 +80,21 @@ func (p *passage) anew() (*x509.Certificate, *Error) {
 		c.NotAfter = d.NotAfter
 	}
 	return c, nil
+}
+
+// unrendered is the error of a template, without what the request said.
+func (v *visit) unrendered(err error) *Error {
+	if f, ok := errors.AsType[*template.FailError](err); ok {
+		return &Error{Kind: BadRequest, Code: "template-fail", Reason: f.Text}
+	}
+	e := &Error{Kind: Internal, Code: "template", Reason: "the template cannot be rendered"}
+	if where, ok := errors.AsType[*template.RenderError](err); ok { // its cause quotes what the request said
+		e.Reason += fmt.Sprintf(": template %q, line %d, field %q", where.Template, where.Line, where.Field)
+	}
+	if v.trace != nil {
+		e.Err = err
+	}
+	return e
 }
 
 func sans(n provisioner.Names) []template.SAN {

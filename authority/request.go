@@ -10,6 +10,7 @@ import (
 	"github.com/chancery-ca/chancery/authority/policy"
 	"github.com/chancery-ca/chancery/inventory"
 	"github.com/chancery-ca/chancery/provisioner"
+	"github.com/chancery-ca/chancery/template"
 )
 
 // Request asks for a certificate: a new one, one again, or one again with another key.
@@ -42,6 +43,7 @@ type Request struct {
 
 // RevokeRequest asks for the end of a certificate.
 type RevokeRequest struct {
+	Operation   provisioner.Operation // default provisioner.X509Revoke; or provisioner.SSHRevoke
 	Provisioner string
 	Serial      Serial
 	Token       string
@@ -126,6 +128,7 @@ type Decision struct {
 	Names       provisioner.Names        // the most that the certificate may carry
 	CSR         *x509.CertificateRequest // nil for renewals
 	Previous    *x509.Certificate        // nil for new certificates
+	SSH         *SSHDecision             // for SSH certificates, which have no names but principals; else nil
 	NotBefore   time.Time
 	NotAfter    time.Time
 	RequestID   string
@@ -135,8 +138,18 @@ type Decision struct {
 func (d *Decision) clone() *Decision {
 	c := *d
 	c.Names = d.Names.Clone()
+	if d.SSH != nil {
+		own := *d.SSH
+		own.Principals = slices.Clone(own.Principals)
+		c.SSH = &own
+	}
 	if d.Grant != nil {
 		g := *d.Grant
+		if g.SSH != nil {
+			own := *g.SSH
+			own.Principals = slices.Clone(own.Principals)
+			g.SSH = &own
+		}
 		g.Names, g.Identifiers, g.Claims = g.Names.Clone(), slices.Clone(g.Identifiers), maps.Clone(g.Claims)
 		c.Grant = &g
 	}
@@ -152,9 +165,12 @@ type Explanation struct {
 	Steps    []Trace
 	Policies []PolicyTrace // what each policy that was asked said of each name
 	Decision *Decision
-	Template *x509.Certificate // what would be signed; nil when refused
-	TBS      []byte            // its DER, with a serial made up for the occasion; nil when refused
-	Err      *Error            // the refusal, nil when it would be issued
+	Template *x509.Certificate // what would be signed; nil when refused, and for SSH
+	TBS      []byte            // its encoding, with a serial made up for the occasion; nil when refused
+
+	SSHTemplate *template.SSHCertificate // what would be signed; nil when refused, and for X.509
+
+	Err *Error // the refusal, nil when it would be issued
 }
 
 // Trace is one step's outcome.

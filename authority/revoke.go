@@ -9,6 +9,8 @@ import (
 	"errors"
 	"time"
 
+	"golang.org/x/crypto/ssh"
+
 	"github.com/chancery-ca/chancery/event"
 	"github.com/chancery-ca/chancery/provisioner"
 )
@@ -25,7 +27,12 @@ func (a *Authority) Revoke(ctx context.Context, r *RevokeRequest) (*Revocation, 
 	if r == nil {
 		return nil, refuse(BadRequest, StepAuthenticate, "no-request", "there is no request")
 	}
-	ctx, watch := s.observe(ctx, provisioner.X509Revoke)
+	if r.Operation == "" {
+		c := *r
+		c.Operation = provisioner.X509Revoke
+		r = &c
+	}
+	ctx, watch := s.observe(ctx, r.Operation)
 	o := Outcome{Provisioner: r.Provisioner, Err: errPanic}
 	defer func() { watch.End(o) }()
 	v, record, e := a.revoke(ctx, s, r, watch)
@@ -36,7 +43,7 @@ func (a *Authority) Revoke(ctx context.Context, r *RevokeRequest) (*Revocation, 
 		return v, nil
 	}
 	d := event.Refusal{
-		Operation: string(provisioner.X509Revoke), Step: string(e.Step), Kind: string(e.Kind), Code: e.Code, Reason: e.Reason,
+		Operation: string(r.Operation), Step: string(e.Step), Kind: string(e.Kind), Code: e.Code, Reason: e.Reason,
 		Provisioner: r.Provisioner, Serial: string(r.Serial), RequestID: r.RequestID,
 	}
 	a.tellRefusal(ctx, s, e, a.post(s, event.RequestRefused, string(r.Serial), d))
@@ -51,23 +58,24 @@ func (a *Authority) revoke(ctx context.Context, s *snapshot, r *RevokeRequest, w
 		return nil, nil, refuse(BadRequest, StepAuthenticate, "serial", "there is no serial")
 	}
 	began := time.Now()
-	p, grant, err := a.revoker(ctx, s, r)
+	w, err := a.revoker(ctx, s, r)
 	watch.Step(StepAuthenticate, began)
 	if err != nil {
 		return nil, nil, err
 	}
 	began = time.Now()
-	record, missing, err := a.revocable(ctx, s, r)
+	record, missing, err := a.revocable(ctx, s, r, w)
 	watch.Step(StepDecide, began)
 	if err != nil {
 		return nil, nil, err
 	}
+	p, grant := w.provisioner, w.grant
 	v := &Revocation{Serial: r.Serial, ReasonCode: r.ReasonCode, Reason: r.Reason, RevokedAt: time.Now()}
 	var spend provisioner.Spend
 	switch {
 	case p != nil:
 		v.Provisioner, v.By, spend = p.Name(), grant.Subject, grant.Spend
-		if record.Provisioner != p.Name() && !s.Bindings[p.Name()].RevokeAny {
+		if w.ssh == nil && record.Provisioner != p.Name() && !s.Bindings[p.Name()].RevokeAny {
 			return nil, record, refuse(Denied, StepDecide, "owner", "the certificate is not one of provisioner %q", p.Name())
 		}
 	case r.Local:
@@ -105,53 +113,96 @@ func revocationData(v *Revocation, r *Record, requestID string) event.Revocation
 	}
 }
 
-// revoker is step 1 of a revocation. The provisioner is nil when the certificate's own key speaks for a
-// certificate whose provisioner is gone, and when this program itself asks.
-func (a *Authority) revoker(ctx context.Context, s *snapshot, r *RevokeRequest) (provisioner.Provisioner, *provisioner.Grant, *Error) {
+// revoker is who asks for a revocation, as step 1 of it finds out.
+type revoker struct {
+	// provisioner is nil when the certificate's own key speaks for a certificate whose provisioner is gone,
+	// and when this program itself asks.
+	provisioner provisioner.Provisioner
+	grant       *provisioner.Grant
+	ssh         *ssh.Certificate // what the token was made with, and is to be revoked; nil for others
+}
+
+func (a *Authority) revoker(ctx context.Context, s *snapshot, r *RevokeRequest) (w revoker, err *Error) {
 	q := &provisioner.Request{
-		Operation: provisioner.X509Revoke, Token: r.Token, Audiences: s.audiences[provisioner.X509Revoke], Roots: s.fingerprints,
+		Operation: r.Operation, Token: r.Token, Audiences: s.audiences[r.Operation], Roots: s.fingerprints,
 		Serial: string(r.Serial), Certificate: r.Certificate, Proof: r.Proof, Local: r.Local,
 	}
-	var p provisioner.Provisioner
-	var err *Error
 	switch {
+	case r.Operation == provisioner.SSHRevoke && s.Config.SSH == nil:
+		err = refuse(Unsupported, StepAuthenticate, "ssh", "this authority issues no SSH certificates")
+	case r.Operation == provisioner.SSHRevoke && r.Certificate != nil:
+		err = refuse(BadRequest, StepAuthenticate, "certificate", "an X.509 certificate revokes no SSH certificate")
+	case r.Operation != provisioner.SSHRevoke && r.Operation != provisioner.X509Revoke:
+		err = refuse(BadRequest, StepAuthenticate, "operation", "operation %q does not revoke", r.Operation)
 	case r.Token != "":
-		p, err = s.judgeOf(&Request{Provisioner: r.Provisioner, Token: r.Token})
+		if w.provisioner, err = s.judgeOf(&Request{Provisioner: r.Provisioner, Token: r.Token}); err == nil && r.Operation == provisioner.SSHRevoke {
+			w.ssh, err = a.showing(ctx, s, r)
+			q.SSH = &provisioner.SSHRequest{Certificate: w.ssh}
+		}
 	case r.Certificate != nil && r.Proof != provisioner.NoProof:
-		if SerialOf(r.Certificate.SerialNumber) != r.Serial {
-			return nil, nil, refuse(Denied, StepAuthenticate, "serial", "the client certificate is not the one to be revoked")
+		var known *Record
+		if known, err = a.provenToHold(ctx, s, r); err != nil {
+			return w, err
 		}
-		known, kerr := a.known(ctx, s, r.Certificate)
-		if kerr != nil && kerr.Code == "revoked" {
-			known, kerr = a.onHold(ctx, r)
-		}
-		if kerr != nil {
-			if kerr.Step == "" {
-				kerr.Step = StepAuthenticate
-			}
-			return nil, nil, kerr
-		}
-		if p, err = s.provisionerOf(r.Certificate, known); err != nil {
-			return nil, nil, nil // nobody is left to judge; whoever holds the key may end it
+		if w.provisioner, err = s.provisionerOf(r.Certificate, known); err != nil {
+			return w, nil // nobody is left to judge; whoever holds the key may end it
 		}
 	case r.Local && r.Provisioner == "":
-		return nil, nil, nil
+		return w, nil
 	case r.Local:
-		p, err = s.judgeOf(&Request{Provisioner: r.Provisioner})
+		w.provisioner, err = s.judgeOf(&Request{Provisioner: r.Provisioner})
 	default:
 		err = refuse(BadRequest, StepAuthenticate, "no-credential", "there is neither a token nor a client certificate")
 	}
 	if err != nil {
-		return nil, nil, err
+		return w, err
 	}
-	g, aerr := p.Authorize(ctx, q)
+	g, aerr := w.provisioner.Authorize(ctx, q)
 	if aerr != nil {
-		return nil, nil, refusedBy(aerr)
+		return w, refusedBy(aerr)
 	}
-	if g == nil {
-		return nil, nil, refuse(Internal, StepAuthenticate, "no-grant", "provisioner %q said neither yes nor no", p.Name())
+	if w.grant = g; g == nil {
+		return w, refuse(Internal, StepAuthenticate, "no-grant", "provisioner %q said neither yes nor no", w.provisioner.Name())
 	}
-	return p, g, nil
+	return w, nil
+}
+
+// provenToHold returns the record of the certificate whose key speaks for its own end, or nil.
+func (a *Authority) provenToHold(ctx context.Context, s *snapshot, r *RevokeRequest) (*Record, *Error) {
+	if SerialOf(r.Certificate.SerialNumber) != r.Serial {
+		return nil, refuse(Denied, StepAuthenticate, "serial", "the client certificate is not the one to be revoked")
+	}
+	known, err := a.known(ctx, s, r.Certificate)
+	if err != nil && err.Code == "revoked" {
+		known, err = a.onHold(ctx, r)
+	}
+	if err != nil && err.Step == "" {
+		err.Step = StepAuthenticate
+	}
+	return known, err
+}
+
+// showing returns the SSH certificate that a token for its own end was made with, or nil for a token of
+// another kind.
+func (a *Authority) showing(ctx context.Context, s *snapshot, r *RevokeRequest) (*ssh.Certificate, *Error) {
+	c, err := shownIn(r.Token)
+	if err != nil {
+		if err.Code == "no-certificate" {
+			err = nil
+		}
+		return nil, err
+	}
+	if sshSerial(c.Serial) != r.Serial {
+		return nil, refuse(Denied, StepAuthenticate, "serial", "the token's certificate is not the one to be revoked")
+	}
+	known, err := a.knownSSH(ctx, s, c)
+	if err != nil && err.Code == "revoked" {
+		if !known.Revocation.Hold() || r.ReasonCode == ReasonCertificateHold {
+			return nil, refuse(Conflict, StepAuthenticate, "revoked", "the certificate is revoked already")
+		}
+		err = nil
+	}
+	return c, err
 }
 
 // onHold returns the record of a certificate whose holder wants more than the hold that it is on.
@@ -170,10 +221,10 @@ func (a *Authority) onHold(ctx context.Context, r *RevokeRequest) (*Record, *Err
 
 // revocable finds the record to revoke. For a certificate in hand that another program issued under one
 // of our issuers, missing is the record to be made of it.
-func (a *Authority) revocable(ctx context.Context, s *snapshot, r *RevokeRequest) (record, missing *Record, err *Error) {
+func (a *Authority) revocable(ctx context.Context, s *snapshot, r *RevokeRequest, w revoker) (record, missing *Record, err *Error) {
 	got, gerr := a.store.Certificate(ctx, r.Serial)
 	switch {
-	case gerr == nil && !s.owns(got):
+	case gerr == nil && (!s.owns(got) || got.IsSSH() != isSSH(r.Operation) && w.provisioner != nil):
 		return nil, nil, refuse(NotFound, StepDecide, "serial", "there is no certificate with serial %s", r.Serial.Decimal())
 	case gerr == nil && got.Revocation != nil && (!got.Revocation.Hold() || r.ReasonCode == ReasonCertificateHold):
 		return nil, nil, refuse(Conflict, StepDecide, "revoked", "the certificate is revoked already")
@@ -181,6 +232,9 @@ func (a *Authority) revocable(ctx context.Context, s *snapshot, r *RevokeRequest
 		return got, nil, nil
 	case !errors.Is(gerr, ErrNotFound):
 		return nil, nil, fault(StepDecide, "looking up the certificate", gerr)
+	case w.ssh != nil:
+		m := sshRecordOf(s.sshSignerOf(w.ssh), w.ssh)
+		return m, m, nil
 	case r.Certificate == nil:
 		return nil, nil, refuse(NotFound, StepDecide, "serial", "there is no certificate with serial %s", r.Serial.Decimal())
 	}

@@ -28,6 +28,10 @@ type snapshot struct {
 	audiences    map[provisioner.Operation][]string
 	durable      []string // names of the outbox's sinks
 	mandatory    []string // those of them that can hold back issuance
+
+	sshIssuers  []*sshIssuer
+	sshProfiles map[string]*SSHProfile // with their defaults
+	sshKeys     SSHKeys                // to be trusted
 }
 
 // newSnapshot checks c and returns every fault that it has.
@@ -44,7 +48,7 @@ func newSnapshot(c Config) (*snapshot, error) {
 	c.ExpiryNotices = slices.Clone(c.ExpiryNotices)
 	c.Sinks, c.Outbox, c.Bindings = slices.Clone(c.Sinks), slices.Clone(c.Outbox), maps.Clone(c.Bindings)
 	for name, b := range c.Bindings {
-		b.Profiles = slices.Clone(b.Profiles)
+		b.Profiles, b.SSH = slices.Clone(b.Profiles), slices.Clone(b.SSH)
 		c.Bindings[name] = b
 	}
 	s := &snapshot{Config: c}
@@ -72,6 +76,7 @@ func newSnapshot(c Config) (*snapshot, error) {
 	faults = append(faults, s.addIssuers()...)
 	faults = append(faults, s.addProfiles()...)
 	faults = append(faults, s.addProvisioners()...)
+	faults = append(faults, s.addSSH()...)
 	faults = append(faults, s.addAudiences()...)
 	if len(faults) == 0 {
 		s.addResponders()
@@ -195,6 +200,10 @@ var paths = map[provisioner.Operation]string{
 	provisioner.X509Renew:  "/renew",
 	provisioner.X509Rekey:  "/rekey",
 	provisioner.X509Revoke: "/revoke",
+	provisioner.SSHSign:    "/ssh/sign",
+	provisioner.SSHRenew:   "/ssh/renew",
+	provisioner.SSHRekey:   "/ssh/rekey",
+	provisioner.SSHRevoke:  "/ssh/revoke",
 }
 
 func (s *snapshot) addAudiences() (faults []error) {
@@ -256,6 +265,9 @@ func (s *snapshot) signerOf(c *x509.Certificate) *issuer {
 // owns reports whether a record is of a certificate of one of this authority's issuers. A store may
 // serve several authorities.
 func (s *snapshot) owns(r *Record) bool {
+	if r.IsSSH() {
+		return s.sshIssuerOf(r.Issuer) != nil
+	}
 	if len(r.DER) == 0 {
 		return s.issuerByName[r.Issuer] != nil
 	}

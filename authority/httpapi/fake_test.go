@@ -15,6 +15,7 @@ import (
 	"math/big"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -35,9 +36,16 @@ type fake struct {
 	provs                           []provisioner.Provisioner
 	answer                          *authority.Certificate
 
-	mu      sync.Mutex
-	issued  []*authority.Request
-	revoked []*authority.RevokeRequest
+	sshAnswer    *authority.SSHCertificate
+	sshKeys      authority.SSHKeys
+	federatedSSH authority.SSHKeys
+	hosts        []authority.SSHHost
+	strangers    bool // no certificate is recognised
+
+	mu        sync.Mutex
+	sshIssued []*authority.SSHRequest
+	issued    []*authority.Request
+	revoked   []*authority.RevokeRequest
 }
 
 func (f *fake) Issue(ctx context.Context, r *authority.Request) (*authority.Certificate, error) {
@@ -60,6 +68,30 @@ func (f *fake) Revoke(ctx context.Context, r *authority.RevokeRequest) (*authori
 	return &authority.Revocation{Serial: r.Serial, Provisioner: "prov"}, nil
 }
 
+func (f *fake) IssueSSH(_ context.Context, r *authority.SSHRequest) (*authority.SSHCertificate, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.sshIssued = append(f.sshIssued, r)
+	return f.sshAnswer, nil
+}
+
+func (f *fake) SSHKeys() authority.SSHKeys          { return f.sshKeys }
+func (f *fake) FederatedSSHKeys() authority.SSHKeys { return f.federatedSSH }
+func (f *fake) SSHHosts(context.Context) ([]authority.SSHHost, error) {
+	return f.hosts, nil
+}
+
+func (f *fake) HasSSHHost(_ context.Context, name string) (bool, error) {
+	return slices.ContainsFunc(f.hosts, func(h authority.SSHHost) bool { return h.Name == name }), nil
+}
+
+func (f *fake) Recognise(context.Context, *x509.Certificate) error {
+	if f.strangers {
+		return &authority.Error{Kind: authority.Unauthenticated, Code: "foreign", Reason: "no"}
+	}
+	return nil
+}
+
 func (f *fake) Roots() []*x509.Certificate              { return f.roots }
 func (f *fake) FederatedRoots() []*x509.Certificate     { return f.federated }
 func (f *fake) Intermediates() []*x509.Certificate      { return f.intermediates }
@@ -68,7 +100,7 @@ func (f *fake) Provisioners() []provisioner.Provisioner { return f.provs }
 func (f *fake) calls() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return len(f.issued) + len(f.revoked)
+	return len(f.issued) + len(f.revoked) + len(f.sshIssued)
 }
 
 // minted is a certificate with its key.

@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -14,12 +15,14 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/crypto/ssh"
 
 	"github.com/chancery-ca/chancery/acme"
 	"github.com/chancery-ca/chancery/authority"
 	"github.com/chancery-ca/chancery/kms"
 	"github.com/chancery-ca/chancery/provisioner"
 	"github.com/chancery-ca/chancery/provisioner/jwk"
+	"github.com/chancery-ca/chancery/provisioner/sshpop"
 	"github.com/chancery-ca/chancery/provisioner/x5c"
 )
 
@@ -58,6 +61,12 @@ func kinds() []kind {
 		{"local", "", func(t *testing.T, h *house) (provisioner.Provisioner, payloadSigner) {
 			_, s := jwkCalled(t, "mine")
 			return &provisioner.Local{ID: "mine", AnyName: true}, s
+		}},
+		{"sshpop", "#sshpop/mine", func(t *testing.T, h *house) (provisioner.Provisioner, payloadSigner) {
+			_, s := jwkCalled(t, "mine")
+			p, err := sshpop.New(sshpop.Config{Name: "mine"})
+			require.NoError(t, err)
+			return settlingPOP{p, h}, s
 		}},
 		{"func", "", func(t *testing.T, h *house) (provisioner.Provisioner, payloadSigner) {
 			_, s := jwkCalled(t, "mine")
@@ -111,6 +120,10 @@ type house struct {
 	strangers          *minted       // leaf with the names and the serial of ours, by a CA of theirs
 	csr                string
 	before             books
+
+	userCA, hostCA ssh.Signer
+	host           *pop   // a certificate of ours
+	sshKey         []byte // to be certified
 }
 
 // books are what must not change by itself.
@@ -143,6 +156,10 @@ func newHouse(t *testing.T, k kind) *house {
 			URLs: []string{caURL}, Roots: []*x509.Certificate{root.crt}, Store: h.store,
 			Issuers:      []authority.Issuer{{Name: "issuing", Chain: []*x509.Certificate{h.inter.crt}, Signer: kms.FromCrypto(h.inter.key)}},
 			Provisioners: []provisioner.Provisioner{other, mine, guest},
+			SSH:          h.ssh(t),
+			Bindings: map[string]authority.Binding{
+				"other": {SSH: []string{""}}, "mine": {SSH: []string{""}},
+			},
 		}
 	}
 	ca, err := authority.New(h.config(h.acme(t, "guest")))
@@ -154,6 +171,7 @@ func newHouse(t *testing.T, k kind) *house {
 	h.strangers = mint(t, subject, false, mint(t, "Intermediate", true, nil))
 	h.strangers.crt.SerialNumber = h.leaf.crt.SerialNumber // as far as the handler can see
 	h.csr = csrPEM(t, subject)
+	h.settleSSH(t)
 	h.ready.Store(true)
 	return h
 }
@@ -186,6 +204,10 @@ func (h *house) token(t *testing.T, s payloadSigner, op provisioner.Operation, c
 		c["sans"] = []string{subject}
 	case provisioner.X509Revoke:
 		c["sub"] = h.leaf.crt.SerialNumber.String()
+	case provisioner.SSHSign:
+		c["step"] = map[string]any{"ssh": map[string]any{"certType": "host", "keyID": subject, "principals": []string{subject}, "validAfter": "", "validBefore": ""}}
+	case provisioner.SSHRevoke:
+		c["sub"] = strconv.FormatUint(h.host.cert.Serial, 10)
 	}
 	for k, v := range changes {
 		c[k] = v

@@ -33,6 +33,8 @@ type Options struct {
 	// [ocsp.Responder]: https://pkg.go.dev/github.com/chancery-ca/chancery/authority/ocsp
 	CRL, OCSP http.Handler
 
+	SSH SSHOptions
+
 	BodyTimeout time.Duration // for a request's body to arrive; default 15s
 	Timeout     time.Duration // for a request, body and all; default 30s
 
@@ -49,6 +51,12 @@ func New(ca *authority.Authority, o *Options) http.Handler { return newAPI(ca, o
 type backend interface {
 	Issue(ctx context.Context, r *authority.Request) (*authority.Certificate, error)
 	Revoke(ctx context.Context, r *authority.RevokeRequest) (*authority.Revocation, error)
+	IssueSSH(ctx context.Context, r *authority.SSHRequest) (*authority.SSHCertificate, error)
+	SSHKeys() authority.SSHKeys
+	FederatedSSHKeys() authority.SSHKeys
+	SSHHosts(ctx context.Context) ([]authority.SSHHost, error)
+	HasSSHHost(ctx context.Context, name string) (bool, error)
+	Recognise(ctx context.Context, c *x509.Certificate) error
 	Roots() []*x509.Certificate
 	FederatedRoots() []*x509.Certificate
 	Intermediates() []*x509.Certificate

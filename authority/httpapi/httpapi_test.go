@@ -281,7 +281,7 @@ func TestNothingElse(t *testing.T) {
 	w.provs = []provisioner.Provisioner{visitor{Provisioner: named("a")}, named("x")}
 	for _, path := range []string{
 		"/", "/1.0", "/1.0/", "/2.0/health", "/1.0/1.0/health", "/health/", "//health", "/./health", "/Health", "/admin/admins", "/admin/provisioners",
-		"/ssh/sign", "/ssh/roots", "/crls",
+		"/ssh", "/ssh/", "/ssh/signs", "/crls",
 		"/acme", "/acme/", "/acme/x/directory", "/acme/a", "/acme/A/directory", "/acme/ab/directory", "/acme//a/directory", "/acme/../acme/a/directory",
 		"/1.0/acme/a/directory", "/2.0/acme/x/directory", "/2.0/acme/a", "/2.0/2.0/acme/a/directory", "/2.0/1.0/acme/a/directory", "/1.0/2.0/acme/a/directory",
 		"/scep/x", "/root/", "/root/a/b", "/provisioners//encrypted-key", "/sign.json",

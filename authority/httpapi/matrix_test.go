@@ -49,10 +49,33 @@ var granted = map[provisioner.Operation]map[string][]string{
 		"own certificate":        {"jwk", "x5c", "acme", "local", "func"},
 		"an expired certificate": {"jwk", "x5c", "acme", "local", "func"},
 		// Where nobody is left to judge, whoever holds the key may end it.
-		"a legacy certificate":                        {"jwk", "x5c", "acme", "local", "func", "refuser", "mute"},
-		"an unmarked legacy certificate":              {"jwk", "x5c", "acme", "local", "func", "refuser", "mute"},
-		"a certificate of a provisioner that is gone": {"jwk", "x5c", "acme", "local", "func", "refuser", "mute"},
+		"a legacy certificate":                        {"jwk", "x5c", "acme", "local", "func", "sshpop", "refuser", "mute"},
+		"an unmarked legacy certificate":              {"jwk", "x5c", "acme", "local", "func", "sshpop", "refuser", "mute"},
+		"a certificate of a provisioner that is gone": {"jwk", "x5c", "acme", "local", "func", "sshpop", "refuser", "mute"},
 	},
+	provisioner.SSHSign: {
+		"token for ssh/sign": {"jwk", "x5c"},
+	},
+	provisioner.SSHRenew: {
+		"sshpop token for ssh/renew":                 {"sshpop"},
+		"sshpop token of a legacy one for ssh/renew": {"sshpop"},
+	},
+	provisioner.SSHRekey: {
+		"sshpop token for ssh/rekey":                 {"sshpop"},
+		"sshpop token of a legacy one for ssh/rekey": {"sshpop"},
+	},
+	provisioner.SSHRevoke: {
+		"token for ssh/revoke":                        {"jwk", "x5c"},
+		"sshpop token for ssh/revoke":                 {"sshpop"},
+		"sshpop token of a legacy one for ssh/revoke": {"sshpop"},
+		"sshpop token of a user for ssh/revoke":       {"sshpop"},
+	},
+}
+
+// members are the credentials with which the list of hosts can be read.
+var members = []string{
+	"own certificate", "own certificate and a foreign token", "another certificate of ours", "a legacy certificate",
+	"an unmarked legacy certificate", "a certificate of a provisioner that is gone",
 }
 
 // credential is what somebody comes with.
@@ -64,6 +87,7 @@ type credential struct {
 	presented bool
 	of        *x509.Certificate // whose key made the renew token; nil: the leaf's
 	serial    *big.Int          // what it would revoke; nil: the leaf
+	pop       *pop              // whose key made the SSH token; nil: the host's
 }
 
 func (h *house) credentials(t *testing.T) []credential {
@@ -96,12 +120,13 @@ func (h *house) credentials(t *testing.T) []credential {
 			variants["other serial in"] = map[string]any{"sub": h.dead.crt.SerialNumber.String()}
 			variants["octal serial in"] = map[string]any{"sub": "0" + h.leaf.crt.SerialNumber.String()}
 		}
+		h.addSSHVariants(op, variants)
 		for _, name := range slices.Sorted(maps.Keys(variants)) {
 			token(name+" token for "+string(op), h.token(t, h.mine, op, variants[name]))
 		}
 		token("foreign token for "+string(op), h.token(t, h.stranger, op, nil))
 		token("other's key in token for "+string(op), h.token(t, h.other, op, nil))
-		if op != provisioner.X509Sign { // which "other" may give, to whom it likes
+		if op != provisioner.X509Sign && op != provisioner.SSHSign { // which "other" may give, to whom it likes
 			token("other's token for "+string(op), h.token(t, h.other, op, map[string]any{"iss": "other", "aud": strings.TrimSuffix(h.audience(op), h.kind.fragment)}))
 		}
 		token("unsigned token for "+string(op), resign(t, good, "none", func(string) []byte { return nil }))
@@ -131,6 +156,7 @@ func (h *house) credentials(t *testing.T) []credential {
 		credential{name: "presented certificate", peer: h.leaf.crt, presented: true},
 		credential{name: "own certificate and a foreign token", peer: h.leaf.crt, token: h.token(t, h.stranger, provisioner.X509Revoke, nil)},
 		credential{name: "revoked certificate and a foreign token", peer: h.dead.crt, token: h.token(t, h.stranger, provisioner.X509Sign, nil)})
+	cs = append(cs, h.pops(t)...)
 	cs = append(cs, h.strays(t)...)
 	h.before = books{h.writes(), h.revoked(t)}
 	return cs
@@ -144,7 +170,8 @@ func (h *house) send(t *testing.T, rt Route, c credential) *httptest.ResponseRec
 	if rt.Method != http.MethodGet && rt.Operation != provisioner.X509Renew {
 		m := map[string]any{
 			"csr": h.csr, "ott": c.token, "notBefore": "", "notAfter": "", "passive": true,
-			"serial": h.target(c).String(), "reasonCode": 0, "reason": "",
+			"publicKey": h.sshKey, "certType": "host", "principals": []string{subject}, "keyID": subject,
+			"serial": h.targetOf(rt, c).String(), "reasonCode": 0, "reason": "",
 			"token": c.token, "local": true, "Local": true, "provisioner": "mine", "Provisioner": "mine", "proof": 1,
 		}
 		if rt.Auth == Protocol {
@@ -197,6 +224,9 @@ func TestMatrix(t *testing.T) {
 						cs = h.credentials(t) // the same ones, for the new house
 						continue
 					}
+					if rt.Operation == "" && rt.Auth == Certificate {
+						require.Equal(t, slices.Contains(members, c.name), got.Code < 300, "%s: %d %s", cell, got.Code, clip(got.Body.String(), 200))
+					}
 					require.Zero(t, wrote, "%s: answered %d %s", cell, got.Code, clip(got.Body.String(), 200))
 					if rt.Operation != "" || rt.Auth == Protocol && rt.Method != http.MethodGet {
 						require.GreaterOrEqual(t, got.Code, 400, "%s: %s", cell, clip(got.Body.String(), 200))
@@ -232,8 +262,11 @@ func requireDeclared(t *testing.T) {
 			require.Empty(t, rt.Operation, "%s: an operation is asked for by the guest", rt.Path)
 			continue
 		}
-		require.Equal(t, rt.Operation == "", rt.Auth == Public, "%s: who acts needs a credential, who reads needs none", rt.Path)
-		reads := rt.Method == http.MethodGet || strings.TrimPrefix(rt.Path, "/1.0") == "/ocsp" // a question too long for a path
+		path := strings.TrimPrefix(rt.Path, "/1.0")
+		discloses := path == "/ssh/hosts" || path == "/ssh/get-hosts" // the fleet, to members
+		require.Equal(t, rt.Operation == "" && !discloses, rt.Auth == Public, "%s: who acts needs a credential, who reads needs none", rt.Path)
+		asks := []string{"/ocsp", "/ssh/config", "/ssh/config/{type}", "/ssh/check-host", "/ssh/bastion"} // too long for a path, or step's way
+		reads := rt.Method == http.MethodGet || slices.Contains(asks, path)
 		require.Equal(t, rt.Operation == "", reads, "%s: only GET reads", rt.Path)
 		if rt.Operation != "" {
 			require.Contains(t, provisioner.Operations(), rt.Operation, "%s: unknown operation", rt.Path)

@@ -103,7 +103,7 @@ func (h *house) replays(t *testing.T) (cs []credential) {
 			}
 		}
 		takesTokens := h.kind.name == "jwk" || h.kind.name == "x5c"
-		judges := h.kind.name != "refuser" && h.kind.name != "mute"
+		judges := h.kind.name != "refuser" && h.kind.name != "mute" && h.kind.name != "sshpop"
 		require.Equal(t, takesTokens || c.name == "replayed renew token" && judges, good, c.name)
 		cs = append(cs, c)
 	}
@@ -132,15 +132,31 @@ func (h *house) target(c credential) *big.Int {
 	return h.leaf.crt.SerialNumber
 }
 
+// targetOf is the serial that a request to a route would revoke.
+func (h *house) targetOf(rt Route, c credential) *big.Int {
+	if rt.Operation == provisioner.SSHRevoke {
+		p := h.host
+		if c.pop != nil {
+			p = c.pop
+		}
+		return new(big.Int).SetUint64(p.cert.Serial)
+	}
+	return h.target(c)
+}
+
 // requireRight makes sure that a yes was to what was asked: the certificate that came out, or went.
 func (h *house) requireRight(t *testing.T, op provisioner.Operation, c credential, got *httptest.ResponseRecorder, cell string) {
 	t.Helper()
-	if op == provisioner.X509Revoke {
-		h.before.revoked[authority.SerialOf(h.target(c))] = true
+	if op == provisioner.X509Revoke || op == provisioner.SSHRevoke {
+		h.before.revoked[authority.SerialOf(h.targetOf(Route{Operation: op}, c))] = true
 		require.Equal(t, h.before.revoked, h.revoked(t), cell)
 		return
 	}
 	require.Equal(t, h.before.revoked, h.revoked(t), cell)
+	if op != provisioner.X509Sign && op != provisioner.X509Renew && op != provisioner.X509Rekey {
+		h.requireRightSSH(t, op, c, got, cell)
+		return
+	}
 	csr, err := parseCSR(h.csr)
 	require.NoError(t, err)
 	old, names, key := h.leaf.crt, []string{subject}, csr.PublicKey

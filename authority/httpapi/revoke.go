@@ -28,7 +28,7 @@ func (a *api) revoke(c *call) error {
 		return err
 	}
 	c.serial = string(req.Serial)
-	if req.Token == "" {
+	if req.Operation = c.endpoint.Operation; req.Token == "" {
 		if err := a.possess(c, req); err != nil {
 			return err
 		}
@@ -68,6 +68,8 @@ func (a *api) possess(c *call, req *authority.RevokeRequest) error {
 	switch {
 	case err != nil:
 		return err
+	case !c.endpoint.Auth.certificate():
+		return badRequest("ott", "missing ott")
 	case peer == nil:
 		return badRequest("credential", "missing ott or client certificate")
 	case authority.SerialOf(peer.SerialNumber) != req.Serial:

@@ -59,6 +59,7 @@ const (
 	revokeBody = provisioner.MaxToken + 8<<10
 	ocspBody   = 8 << 10   // which the responder limits further
 	guestBody  = 256 << 10 // as do guests
+	askBody    = 64 << 10
 )
 
 func endpoints() []endpoint {
@@ -79,6 +80,7 @@ func endpoints() []endpoint {
 		{act("/rekey", provisioner.X509Rekey, Certificate, rekeyBody), (*api).rekey},
 		{act("/revoke", provisioner.X509Revoke, TokenOrCertificate, revokeBody), (*api).revoke},
 	}
+	es = append(es, sshEndpoints()...)
 	acme := Route{Method: Any, Path: "/acme/{path...}", Auth: Protocol, MaxBody: guestBody}
 	es = append(es,
 		endpoint{acme, (*api).guest},
@@ -96,6 +98,32 @@ func endpoints() []endpoint {
 		es = append(es, e)
 	}
 	return es
+}
+
+// sshEndpoints are the SSH part, with step-ca's older names for some of it.
+func sshEndpoints() []endpoint {
+	ask := func(path string) Route {
+		return Route{Method: http.MethodPost, Path: path, Auth: Public, MaxBody: askBody}
+	}
+	list := func(path string) Route {
+		return Route{Method: http.MethodGet, Path: path, Auth: Certificate, MaxBody: noBody}
+	}
+	return []endpoint{
+		{act("/ssh/sign", provisioner.SSHSign, Token, signBody), (*api).sshSign},
+		{act("/sign-ssh", provisioner.SSHSign, Token, signBody), (*api).sshSign},
+		{act("/ssh/renew", provisioner.SSHRenew, Token, revokeBody), (*api).sshRenew},
+		{act("/ssh/rekey", provisioner.SSHRekey, Token, rekeyBody), (*api).sshRekey},
+		{act("/ssh/revoke", provisioner.SSHRevoke, Token, revokeBody), (*api).revoke},
+		{read("/ssh/roots"), (*api).sshRoots},
+		{read("/ssh/federation"), (*api).sshFederation},
+		{read("/ssh/krl"), (*api).sshKRL},
+		{ask("/ssh/config"), (*api).sshConfig},
+		{ask("/ssh/config/{type}"), (*api).sshConfig},
+		{ask("/ssh/check-host"), (*api).sshCheckHost},
+		{ask("/ssh/bastion"), (*api).sshBastion},
+		{list("/ssh/hosts"), (*api).sshHosts},
+		{list("/ssh/get-hosts"), (*api).sshHosts},
+	}
 }
 
 func read(path string) Route {

@@ -12,9 +12,10 @@ type Config struct {
 	AllowWildcards bool // lets names such as "*.example.com" be judged at all; else they are refused
 }
 
-// Rules are patterns by the type of name they are for.
+// Rules are patterns by the type of name they are for. Principals are those of SSH users: an exact name,
+// or "*" for all.
 type Rules struct {
-	DNS, IP, Email, URI, CommonName []string
+	DNS, IP, Email, URI, CommonName, Principal []string
 }
 
 // PatternError is a pattern that [New] did not accept.
@@ -44,12 +45,13 @@ func New(c Config) (*Policy, error) {
 
 // rules are compiled Rules. They are not written to after New.
 type rules struct {
-	dns   dnsRules
-	ip    []ipRule
-	email emailRules
-	uri   uriRules
-	cn    []string
-	count int
+	dns       dnsRules
+	ip        []ipRule
+	email     emailRules
+	uri       uriRules
+	cn        []string
+	principal []string
+	count     int
 }
 
 type builder struct{ errs []error }
@@ -71,7 +73,14 @@ func (b *builder) rules(list string, r Rules) rules {
 		}
 		return ""
 	})
-	out.count = len(r.DNS) + len(r.IP) + len(r.Email) + len(r.URI) + len(r.CommonName)
+	b.each(list+".principal", r.Principal, func(s string) string {
+		out.principal = append(out.principal, s)
+		if !isPrincipal(s) {
+			return "is no principal"
+		}
+		return ""
+	})
+	out.count = len(r.DNS) + len(r.IP) + len(r.Email) + len(r.URI) + len(r.CommonName) + len(r.Principal)
 	return out
 }
 

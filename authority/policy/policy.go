@@ -19,11 +19,12 @@ type Names struct {
 	IPs        []netip.Addr
 	Emails     []string
 	URIs       []string
+	Principals []string // of SSH users, those that are no e-mail addresses
 }
 
 // Verdict is what a policy says about one name.
 type Verdict struct {
-	Kind    string // "cn", "dns", "ip", "email" or "uri"
+	Kind    string // "cn", "dns", "ip", "email", "uri" or "principal"
 	Name    string
 	Allowed bool
 	Rule    string // the pattern that decided; empty: none did
@@ -32,7 +33,7 @@ type Verdict struct {
 
 // Denial is why [Policy.Check] said no.
 type Denial struct {
-	Kind   string // "cn", "dns", "ip", "email" or "uri"
+	Kind   string // "cn", "dns", "ip", "email", "uri" or "principal"
 	Name   string
 	Rule   string // the pattern that denied; empty: none allowed
 	Code   string // "policy-" and the kind
@@ -93,6 +94,8 @@ const (
 	kindIP    = "ip"
 	kindEmail = "email"
 	kindURI   = "uri"
+
+	kindPrincipal = "principal"
 )
 
 // judge rules on every name until yield says false. The address is given for kindIP only.
@@ -117,6 +120,11 @@ func (p *Policy) judge(n Names, yield func(kind, name string, a netip.Addr, r ru
 	}
 	for _, s := range n.URIs {
 		if !yield(kindURI, s, netip.Addr{}, p.uri(s)) {
+			return
+		}
+	}
+	for _, s := range n.Principals {
+		if !yield(kindPrincipal, s, netip.Addr{}, p.principal(s)) {
 			return
 		}
 	}
@@ -147,6 +155,9 @@ func (r ruling) reason(kind, name string) string {
 		kind = "common"
 	}
 	what := fmt.Sprintf("%s name %.253q", kind, name)
+	if kind == kindPrincipal {
+		what = fmt.Sprintf("principal %.253q", name)
+	}
 	switch r.outcome {
 	case wildcard:
 		return what + " is a wildcard, which the policy does not allow"

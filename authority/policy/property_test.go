@@ -17,19 +17,20 @@ var (
 		"dns": rapid.Custom(func(t *rapid.T) string {
 			return rapid.SampledFrom([]string{"", "*.", "**."}).Draw(t, "star") + rapid.SampledFrom(hosts).Draw(t, "host")
 		}),
-		"ip":    rapid.SampledFrom([]string{"10.0.0.1", "10.0.0.0/8", "0.0.0.0/0", "fd00::/8", "::/0"}),
-		"email": rapid.SampledFrom([]string{"@ex.com", "joe@ex.com", "Joe@ex.com", "@a.ex.com"}),
-		"uri":   rapid.SampledFrom([]string{"ex.com", "*.ex.com", "**.com", "x://ex.com/a/*", "x://ex.com/a/b", "urn:a:*"}),
-		"cn":    rapid.SampledFrom([]string{"a.ex.com", "Joe", "joe", "joe@ex.com", "10.0.0.1"}),
+		"ip":        rapid.SampledFrom([]string{"10.0.0.1", "10.0.0.0/8", "0.0.0.0/0", "fd00::/8", "::/0"}),
+		"email":     rapid.SampledFrom([]string{"@ex.com", "joe@ex.com", "Joe@ex.com", "@a.ex.com"}),
+		"uri":       rapid.SampledFrom([]string{"ex.com", "*.ex.com", "**.com", "x://ex.com/a/*", "x://ex.com/a/b", "urn:a:*"}),
+		"principal": rapid.SampledFrom([]string{"joe", "Joe", "root", "*"}),
+		"cn":        rapid.SampledFrom([]string{"a.ex.com", "Joe", "joe", "joe@ex.com", "10.0.0.1"}),
 	}
-	kinds = []string{"dns", "ip", "email", "uri", "cn"}
+	kinds = []string{"dns", "ip", "email", "uri", "cn", "principal"}
 )
 
 func drawRules(t *rapid.T, label string) Rules {
 	list := func(kind string) []string {
 		return rapid.SliceOfN(ruleOf[kind], 0, 3).Draw(t, label+kind)
 	}
-	return Rules{list("dns"), list("ip"), list("email"), list("uri"), list("cn")}
+	return Rules{list("dns"), list("ip"), list("email"), list("uri"), list("cn"), list("principal")}
 }
 
 func drawConfig(t *rapid.T) Config {
@@ -45,6 +46,7 @@ func drawNames(t *rapid.T) Names {
 		Emails: rapid.SliceOfN(rapid.SampledFrom([]string{"joe@ex.com", "Joe@EX.com", "jim@a.ex.com", "x"}), 0, 1).Draw(t, "emails"),
 		URIs:   rapid.SliceOfN(rapid.SampledFrom([]string{"x://ex.com/a/b", "x://a.ex.com", "X://ex.com/A/B", "urn:a:b", "::"}), 0, 1).Draw(t, "uris"),
 	}
+	n.Principals = rapid.SliceOfN(rapid.SampledFrom([]string{"joe", "root", "JOE", "a,b", ""}), 0, 2).Draw(t, "principals")
 	for _, s := range rapid.SliceOfN(rapid.SampledFrom([]string{"10.0.0.1", "::ffff:10.0.0.1", "192.0.2.1", "fd00::1"}), 0, 1).Draw(t, "ips") {
 		n.IPs = append(n.IPs, netip.MustParseAddr(s))
 	}
@@ -52,7 +54,7 @@ func drawNames(t *rapid.T) Names {
 }
 
 func (r *Rules) list(kind string) *[]string {
-	return map[string]*[]string{"dns": &r.DNS, "ip": &r.IP, "email": &r.Email, "uri": &r.URI, "cn": &r.CommonName}[kind]
+	return map[string]*[]string{"dns": &r.DNS, "ip": &r.IP, "email": &r.Email, "uri": &r.URI, "cn": &r.CommonName, "principal": &r.Principal}[kind]
 }
 
 func with(r Rules, kind, pattern string) Rules {
@@ -155,7 +157,7 @@ func FuzzPolicy(f *testing.F) {
 		f.Fatal("no seeds: did testdata move?")
 	}
 	f.Fuzz(func(t *testing.T, pattern, s string, wild bool) {
-		n := Names{CommonName: s, DNS: []string{s}, Emails: []string{s}, URIs: []string{s}}
+		n := Names{CommonName: s, DNS: []string{s}, Emails: []string{s}, URIs: []string{s}, Principals: []string{s}}
 		if a, err := netip.ParseAddr(s); err == nil {
 			n.IPs = append(n.IPs, a)
 		}
@@ -183,6 +185,8 @@ func FuzzPolicy(f *testing.F) {
 				one.URIs = n.URIs
 			case "cn":
 				one.CommonName = s
+			case "principal":
+				one.Principals = n.Principals
 			}
 			// What a pattern allows, it denies.
 			if len(allow.Explain(one)) > 0 && allow.Check(one) == nil && deny.Check(one) == nil {

@@ -54,7 +54,7 @@ var rooms = map[string]room{
 
 	"sshca":         {ours: []string{"template", "kms"}, others: []string{cryptoSSH}},
 	"sshca/krl":     {ours: []string{"kms"}, others: []string{cryptoSSH}},
-	"sshca/snippet": {others: []string{cryptoSSH}},
+	"sshca/snippet": {ours: []string{"sshca"}, others: []string{cryptoSSH}},
 
 	"kms":         {},
 	"kms/softkms": {ours: []string{"kms"}, others: []string{"go.step.sm/crypto/pemutil", "go.step.sm/crypto/keyutil", "golang.org/x/crypto/ssh"}},
@@ -87,7 +87,7 @@ var rooms = map[string]room{
 	"authority/ocsp":        {ours: []string{"authority"}, others: []string{asn1}},
 	"authority/otelhook":    {ours: []string{"authority", "event", "kms", "provisioner"}, others: []string{"go.opentelemetry.io/otel/..."}},
 	"authority/postgres":    {ours: []string{"acme", "authority", "event", "provisioner", "internal/sqlstore"}, others: []string{goose, "github.com/jackc/pgx/v5/..."}},
-	"authority/httpapi":     {ours: []string{"authority", "provisioner"}, others: []string{cryptoSSH}},
+	"authority/httpapi":     {ours: []string{"authority", "provisioner", "sshca"}, others: []string{cryptoSSH}},
 	"authority/sqlite":      {ours: []string{"acme", "authority", "event", "provisioner", "internal/sqlstore"}, others: []string{goose, "modernc.org/sqlite/..."}},
 	"authority/stepconfig":  {ours: []string{"acme/attest/...", "acme", "acme/challenge", "acme/server", "authority", "authority/crl", "authority/policy", "authority/sqlite", "event", "inventory", "kms", "kms/softkms", "provisioner", "provisioner/jwk", "provisioner/x5c", "template", "template/step", "internal/ceremony"}, others: []string{jose}},
 	"authority/storetest":   {ours: []string{"authority", "event", "provisioner"}, others: []string{testifyRequire, testifyAssert, rapid}, kind: kit},
