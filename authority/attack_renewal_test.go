@@ -48,12 +48,12 @@ func TestRenewalByTodaysGrant(t *testing.T) {
 		granting(authoritytest.Local, &provisioner.Grant{Names: names}),
 		granting(authoritytest.Local, &provisioner.Grant{}),
 	} {
-		reconfigure(func(c *authority.Config) { c.Provisioners = []provisioner.Provisioner{p} })
+		reconfigure(func(c *authority.Config) { c.Provisioners, c.Bindings = []provisioner.Provisioner{p}, nil })
 		_, err := ca.Try(renewal(old))
 		requireRefused(t, err, authority.Denied, "names")
 	}
 	reconfigure(func(c *authority.Config) {
-		c.Provisioners = []provisioner.Provisioner{granting(authoritytest.Local, &provisioner.Grant{Names: provisioner.NamesOf(old)})}
+		c.Provisioners, c.Bindings = []provisioner.Provisioner{granting(authoritytest.Local, &provisioner.Grant{Names: provisioner.NamesOf(old)})}, nil
 	})
 	ca.Issue(renewal(old))
 	ca.Check()
@@ -221,7 +221,7 @@ func TestWithdrawnTokenKey(t *testing.T) {
 	old := ca.Issue(signRequest(t, ca, "a.internal")).Leaf
 	stranger := authoritytest.New(t).Authority.Provisioners()[1]
 	require.Equal(t, authoritytest.JWK, stranger.Name())
-	reconfigure(func(c *authority.Config) { c.Provisioners = []provisioner.Provisioner{stranger} })
+	reconfigure(func(c *authority.Config) { c.Provisioners, c.Bindings = []provisioner.Provisioner{stranger}, nil })
 	_, err := ca.Try(renewal(old))
 	requireRefused(t, err, authority.Unauthenticated, "provisioner")
 	reconfigure(unchanged)
@@ -280,7 +280,7 @@ func TestRevokesItsOwnSerialOnly(t *testing.T) {
 		return err
 	}
 	requireRefused(t, revoke(other.SerialNumber), authority.Denied, "serial")
-	reconfigure(func(c *authority.Config) { c.Provisioners = c.Provisioners[:2] })
+	reconfigure(func(c *authority.Config) { c.Provisioners = c.Provisioners[:3] })
 	requireRefused(t, revoke(other.SerialNumber), authority.Denied, "serial")
 	require.NoError(t, revoke(own.SerialNumber))
 	r, err := ca.Authority.Certificate(t.Context(), authority.SerialOf(other.SerialNumber))

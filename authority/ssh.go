@@ -95,6 +95,23 @@ type SSHKeys struct{ User, Host []ssh.PublicKey }
 // those that are on their way in or out. An authority without [SSH] has none.
 func (a *Authority) SSHKeys() SSHKeys { return a.snapshot.Load().sshKeys.clone() }
 
+// SSHIssuerInfo is what there is to tell about an SSH issuer.
+type SSHIssuerInfo struct {
+	Name  string
+	Type  provisioner.SSHType
+	State State
+	Key   ssh.PublicKey
+}
+
+// SSHIssuers returns all SSH issuers in the order of the configuration, retired ones included.
+func (a *Authority) SSHIssuers() []SSHIssuerInfo {
+	var out []SSHIssuerInfo
+	for _, i := range a.snapshot.Load().sshIssuers {
+		out = append(out, SSHIssuerInfo{i.Name, i.Type, i.State, i.Key})
+	}
+	return out
+}
+
 // FederatedSSHKeys returns the keys of other authorities that are served to clients.
 func (a *Authority) FederatedSSHKeys() SSHKeys {
 	s := a.snapshot.Load()

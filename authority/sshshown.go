@@ -91,6 +91,9 @@ func (r *Record) SSHCertificate() (*ssh.Certificate, error) { return sshca.Parse
 // sshSerial is the serial of an SSH certificate.
 func sshSerial(n uint64) Serial { return Serial(strconv.FormatUint(n, 16)) }
 
+// SSHSerialOf returns the serial of an SSH certificate.
+func SSHSerialOf(c *ssh.Certificate) Serial { return sshSerial(c.Serial) }
+
 // SSHSerial returns the number of an SSH certificate's serial; false for what is none.
 func (s Serial) SSHSerial() (uint64, bool) {
 	n, err := strconv.ParseUint(string(s), 16, 64)

@@ -9,11 +9,12 @@ type Keys struct {
 	FederatedUser, FederatedHost []ssh.PublicKey
 }
 
-// A Snippet is a file, or a part of one, that a client or a host needs. Package snippet renders them.
+// A Snippet is a file, or a part of one, that a client or a host needs. Package snippet renders them. Its JSON
+// is that of step's API.
 type Snippet struct {
-	Name    string
-	Type    string // what the client does with it, in step's words: "file", "snippet", "prepend-line" or "directory"
-	Path    string // where; may begin with a tilde
-	Comment string // what comments begin with in the file
-	Content []byte
+	Name    string `json:"name"`
+	Type    string `json:"type"`    // what the client does with it, in step's words: "file", "snippet", "prepend-line" or "directory"
+	Path    string `json:"path"`    // where; may begin with a tilde
+	Comment string `json:"comment"` // what comments begin with in the file
+	Content []byte `json:"content"`
 }

@@ -54,7 +54,9 @@ type SSHCertificate struct {
 
 // NewSSH returns a template that is a function; name is for errors only. What [New] says about such
 // functions is true of this one.
-func NewSSH(name string, make func(d *SSHData) (*SSHCertificate, error)) *SSH { return &SSH{name, make} }
+func NewSSH(name string, make func(d *SSHData) (*SSHCertificate, error)) *SSH {
+	return &SSH{name, make}
+}
 
 // SSHDefault is step's default: what was granted, with the extensions and options of the data.
 func SSHDefault() *SSH {

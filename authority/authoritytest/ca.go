@@ -1,6 +1,7 @@
 package authoritytest
 
 import (
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
+	"golang.org/x/crypto/ssh"
 
 	"github.com/chancery-ca/chancery/authority"
 	"github.com/chancery-ca/chancery/event"
@@ -19,6 +21,7 @@ import (
 	"github.com/chancery-ca/chancery/kms"
 	"github.com/chancery-ca/chancery/provisioner"
 	"github.com/chancery-ca/chancery/provisioner/jwk"
+	"github.com/chancery-ca/chancery/provisioner/sshpop"
 )
 
 // URL is where the CA says it can be reached.
@@ -28,6 +31,8 @@ const URL = "https://ca.test"
 const (
 	Local = "test"  // a provisioner.Local that grants whatever a test asks for
 	JWK   = "admin" // a JWK provisioner; CA.Token makes its tokens
+
+	SSHPOP = "sshpop" // a provisioner of SSH certificates by their keys; SSHPair.Token makes its tokens
 )
 
 // CA is a throwaway certificate authority: a root, an intermediate that issues, and everything behind
@@ -45,9 +50,12 @@ type CA struct {
 	key      *ecdsa.PrivateKey // the intermediate's, for certificates that the pipeline would refuse
 	tokenKey *ecdsa.PrivateKey
 	tokens   *jwk.Signer
+	userKey  crypto.Signer // the SSH CAs'
+	hostKey  crypto.Signer
 
-	mu     sync.Mutex
-	issued []*authority.Certificate // handed out
+	mu        sync.Mutex
+	issued    []*authority.Certificate // handed out
+	issuedSSH []*ssh.Certificate
 }
 
 // Option changes the configuration before the authority is made of it.
@@ -68,14 +76,18 @@ func New(t testing.TB, options ...Option) *CA {
 	public := jose.JSONWebKey{Key: ca.tokenKey.Public(), Use: "sig", Algorithm: string(jose.ES256)}
 	p, err := jwk.New(jwk.Config{Name: JWK, Keys: []jwk.Key{{JWK: public}}})
 	ca.must(err)
+	pop, err := sshpop.New(sshpop.Config{Name: SSHPOP})
+	ca.must(err)
 	ca.tokens, err = jwk.NewSigner(JWK, jose.JSONWebKey{Key: ca.tokenKey, Algorithm: string(jose.ES256)})
 	ca.must(err)
 	c := authority.Config{
 		URLs:         []string{URL},
 		Roots:        []*x509.Certificate{ca.Root},
 		Issuers:      []authority.Issuer{{Name: "intermediate", Chain: []*x509.Certificate{ca.Intermediate}, Signer: kms.FromCrypto(ca.key)}},
-		Provisioners: []provisioner.Provisioner{&provisioner.Local{ID: Local, AnyName: true}, p},
+		Provisioners: []provisioner.Provisioner{&provisioner.Local{ID: Local, AnyName: true}, p, pop},
 		Store:        authority.NewMemory(),
+		SSH:          ca.ssh(),
+		Bindings:     map[string]authority.Binding{Local: {SSH: []string{""}}, JWK: {SSH: []string{""}}, SSHPOP: {SSH: []string{""}}},
 	}
 	for _, o := range options {
 		o(&c)

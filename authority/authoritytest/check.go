@@ -10,6 +10,7 @@ import (
 
 	"github.com/chancery-ca/chancery/authority"
 	"github.com/chancery-ca/chancery/event"
+	"github.com/chancery-ca/chancery/sshca"
 )
 
 // Check fails the test unless the CA's books are in order: what [Verify] proves of the store, each
@@ -28,6 +29,13 @@ func (ca *CA) Check() {
 		ca.t.Errorf("authoritytest: %v", err)
 	}
 	records, faults := Verify(context.Background(), ca.Authority, handed)
+	ca.mu.Lock()
+	for _, c := range ca.issuedSSH {
+		if r := records[authority.SSHSerialOf(c)]; r == nil || !bytes.Equal(r.DER, c.Marshal()) || r.Status != authority.Issued {
+			faults = append(faults, fmt.Sprintf("SSH certificate %x was handed out and is not in the store", c.Serial))
+		}
+	}
+	ca.mu.Unlock()
 	for _, f := range append(faults, eventFaults(records, ca.Events.Events())...) {
 		ca.t.Errorf("authoritytest: %s", f)
 	}
@@ -53,7 +61,13 @@ func Verify(ctx context.Context, a *authority.Authority, handed []*x509.Certific
 				say("serial %s is there twice", r.Serial)
 			}
 			records[r.Serial] = r
-			if f := recordFault(r, issuers); f != "" {
+			f := ""
+			if r.IsSSH() {
+				f = sshRecordFault(r, a.SSHIssuers())
+			} else {
+				f = recordFault(r, issuers)
+			}
+			if f != "" {
 				say("record %s: %s", r.Serial, f)
 			}
 		}
@@ -74,8 +88,15 @@ func Verify(ctx context.Context, a *authority.Authority, handed []*x509.Certific
 // changeFaults compares what CRLs will list with the records.
 func changeFaults(ctx context.Context, a *authority.Authority, records map[authority.Serial]*authority.Record) (faults []string) {
 	listed := map[authority.Serial]int{}
+	var issuers []string
 	for _, i := range a.Issuers() {
-		for q := (authority.ChangeQuery{Issuer: i.Name}); ; {
+		issuers = append(issuers, i.Name)
+	}
+	for _, i := range a.SSHIssuers() {
+		issuers = append(issuers, i.Name)
+	}
+	for _, name := range issuers {
+		for q := (authority.ChangeQuery{Issuer: name}); ; {
 			page, err := a.Store().Changes(ctx, q)
 			if err != nil {
 				return append(faults, fmt.Sprintf("listing changes: %v", err))
@@ -125,6 +146,36 @@ func recordFault(r *authority.Record, issuers []*x509.Certificate) string {
 		}
 	}
 	return "is signed by none of the issuers"
+}
+
+func sshRecordFault(r *authority.Record, issuers []authority.SSHIssuerInfo) string {
+	switch r.Status {
+	case authority.Abandoned:
+		if len(r.DER) > 0 {
+			return "abandoned, and has a certificate"
+		}
+		return ""
+	case authority.Issued:
+	default:
+		return fmt.Sprintf("is %s", r.Status)
+	}
+	c, err := r.SSHCertificate()
+	switch {
+	case err != nil:
+		return err.Error()
+	case !bytes.Equal(sshca.Unsigned(c), r.TBS):
+		return "what was signed is not what was recorded"
+	case authority.SSHSerialOf(c) != r.Serial:
+		return "has another certificate's serial"
+	case len(c.ValidPrincipals) == 0:
+		return "has no principals, so it is good for everybody"
+	}
+	for _, i := range issuers {
+		if i.Name == r.Issuer && sshca.SignedBy(c, uint32(i.Type), i.Key) {
+			return ""
+		}
+	}
+	return "is not signed by its issuer"
 }
 
 func eventFaults(records map[authority.Serial]*authority.Record, events []event.Event) (faults []string) {

@@ -5,6 +5,7 @@ import (
 	"crypto"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/chancery-ca/chancery/authority"
@@ -137,6 +138,16 @@ func (f *Faults) wrap(c *authority.Config) {
 			continue
 		}
 		c.Issuers[i].Signer = faultySigner{c.Issuers[i].Signer, f}
+	}
+	if c.SSH != nil {
+		own := *c.SSH
+		own.Issuers = slices.Clone(own.Issuers)
+		for i := range own.Issuers {
+			if own.Issuers[i].Signer != nil {
+				own.Issuers[i].Signer = faultySigner{own.Issuers[i].Signer, f}
+			}
+		}
+		c.SSH = &own
 	}
 	for i, s := range c.Sinks {
 		c.Sinks[i] = event.SinkFunc(func(ctx context.Context, e event.Event) error {

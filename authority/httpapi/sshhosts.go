@@ -73,18 +73,7 @@ func (a *api) sshConfig(c *call) error {
 	if err != nil {
 		return &authority.Error{Kind: authority.BadRequest, Code: "data", Reason: clip(err.Error(), maxReason), Err: err}
 	}
-	type file struct {
-		Name    string `json:"name"`
-		Type    string `json:"type"`
-		Path    string `json:"path"`
-		Comment string `json:"comment"`
-		Content []byte `json:"content"`
-	}
-	files := make([]file, len(rendered))
-	for i, r := range rendered {
-		files[i] = file(r)
-	}
-	c.json(http.StatusOK, mustJSON(map[string][]file{body.Type + "Templates": files}))
+	c.json(http.StatusOK, mustJSON(map[string][]sshca.Snippet{body.Type + "Templates": rendered}))
 	return nil
 }
 

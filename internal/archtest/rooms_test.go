@@ -52,7 +52,7 @@ var rooms = map[string]room{
 	// The only one that knows step's template engine.
 	"template/step": {ours: []string{"template"}, others: []string{"go.step.sm/crypto/x509util", "github.com/Masterminds/sprig/v3", cryptoSSH}},
 
-	"sshca":         {ours: []string{"template", "kms"}, others: []string{cryptoSSH}},
+	"sshca":         {ours: []string{"kms"}, others: []string{cryptoSSH}},
 	"sshca/krl":     {ours: []string{"kms"}, others: []string{cryptoSSH}},
 	"sshca/snippet": {ours: []string{"sshca"}, others: []string{cryptoSSH}},
 
@@ -89,10 +89,10 @@ var rooms = map[string]room{
 	"authority/postgres":    {ours: []string{"acme", "authority", "event", "provisioner", "internal/sqlstore"}, others: []string{goose, "github.com/jackc/pgx/v5/..."}},
 	"authority/httpapi":     {ours: []string{"authority", "provisioner", "sshca"}, others: []string{cryptoSSH}},
 	"authority/sqlite":      {ours: []string{"acme", "authority", "event", "provisioner", "internal/sqlstore"}, others: []string{goose, "modernc.org/sqlite/..."}},
-	"authority/stepconfig":  {ours: []string{"acme/attest/...", "acme", "acme/challenge", "acme/server", "authority", "authority/crl", "authority/policy", "authority/sqlite", "event", "inventory", "kms", "kms/softkms", "provisioner", "provisioner/jwk", "provisioner/x5c", "template", "template/step", "internal/ceremony"}, others: []string{jose}},
+	"authority/stepconfig":  {ours: []string{"acme/attest/...", "acme", "acme/challenge", "acme/server", "authority", "authority/crl", "authority/policy", "authority/sqlite", "event", "inventory", "kms", "kms/softkms", "provisioner", "provisioner/jwk", "provisioner/oidc", "provisioner/sshpop", "provisioner/x5c", "sshca/snippet", "template", "template/step", "internal/ceremony"}, others: []string{jose, cryptoSSH}},
 	"authority/storetest":   {ours: []string{"authority", "event", "provisioner"}, others: []string{testifyRequire, testifyAssert, rapid}, kind: kit},
 	"authority/authoritytest": {
-		ours: []string{"..."}, others: []string{jose, testifyRequire}, kind: kit,
+		ours: []string{"..."}, others: []string{jose, cryptoSSH, testifyRequire}, kind: kit,
 	},
 
 	"internal/jws":      {ours: []string{"provisioner"}, others: []string{jose}},

@@ -41,14 +41,22 @@ func Parse(name, text string) (*template.Template, error) {
 // ParseSetting compiles a template as the setting "template" of ca.json holds it: text when it begins
 // with a brace, else text in base64.
 func ParseSetting(name, value string) (*template.Template, error) {
+	text, err := settingText(name, value)
+	if err != nil {
+		return nil, err
+	}
+	return Parse(name, text)
+}
+
+func settingText(name, value string) (string, error) {
 	if strings.HasPrefix(strings.TrimSpace(value), "{") {
-		return Parse(name, value)
+		return value, nil
 	}
 	b, err := base64.StdEncoding.DecodeString(strings.TrimSpace(value))
 	if err != nil {
-		return nil, &template.ParseError{Template: name, Reason: "neither a JSON object nor base64"}
+		return "", &template.ParseError{Template: name, Reason: "neither a JSON object nor base64"}
 	}
-	return Parse(name, string(b))
+	return string(b), nil
 }
 
 // compiled is the text of a template after every action has got its escaper.
@@ -137,11 +145,21 @@ func (c *compiled) asParseError(err error) error {
 
 // render executes the template and returns the document, not yet checked.
 func (c *compiled) render(d *template.Data) ([]byte, error) {
-	var copier func(any) (any, error)
+	s := c.newScope()
+	s.certificate(d)
+	return c.execute(s)
+}
+
+// newScope returns one that copies what this template could change.
+func (c *compiled) newScope() *scope {
 	if c.copies {
-		copier = c.copier
+		return newScope(c.copier)
 	}
-	vars, err := variables(d, copier)
+	return newScope(nil)
+}
+
+func (c *compiled) execute(s *scope) ([]byte, error) {
+	vars, err := s.variables()
 	if err != nil {
 		return nil, &template.RenderError{Template: c.name, Err: err}
 	}

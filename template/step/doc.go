@@ -1,5 +1,6 @@
-// Package step renders step's X.509 template documents (JSON written with text/template). [Parse] makes a
-// [template.Template] of one, which an authority takes like those made in Go.
+// Package step renders step's template documents (JSON written with text/template). [Parse] makes a
+// [template.Template] of one for X.509 certificates, and [ParseSSH] a [template.SSH] of one for SSH
+// certificates; an authority takes both like those made in Go.
 //
 // Documents, variables and functions are those of step-ca, so its template files work as they are.
 // What differs is on the side of caution:
@@ -9,7 +10,7 @@
 //     error, so nothing that came with a request can add a field that the template does not name.
 //   - Unknown, repeated and misspelled fields are errors that name the field and its line. So are the
 //     fields that the authority sets itself: serialNumber, issuer, subjectKeyId, authorityKeyId, and
-//     the extensions that stand for them.
+//     the extensions that stand for them; of SSH certificates nonce, serial and reserved.
 //   - A value that is missing inside a string is an error, not the text "<no value>". An IP address or
 //     URI that is none is an error, not a name left out.
 //   - A certificate says each thing once: an extension that is also a field of the document, or a

@@ -7,8 +7,10 @@ import (
 )
 
 // shape is the set of fields that an object may have, and the shape of what they hold; a list has the
-// shape of its elements. nil is a plain value, or a list of them.
+// shape of its elements. nil is a plain value, or a list of them. A field called anyName stands for all.
 type shape map[string]shape
+
+const anyName = "*"
 
 // certificateFields are the fields of step's X.509 document.
 var certificateFields = shape{
@@ -34,6 +36,13 @@ var requestFields = shape{
 	"basicConstraints": constraintFields, "signatureAlgorithm": nil,
 }
 
+// sshFields are the fields of step's SSH document.
+var sshFields = shape{
+	"type": nil, "keyId": nil, "principals": nil, "validAfter": nil, "validBefore": nil,
+	"criticalOptions": {anyName: nil}, "extensions": {anyName: nil},
+	"nonce": nil, "serial": nil, "reserved": nil, // to be empty
+}
+
 var (
 	nameFields = shape{
 		"country": nil, "organization": nil, "organizationalUnit": nil, "locality": nil, "province": nil,
@@ -51,11 +60,22 @@ var (
 	constraintFields = shape{"isCA": nil, "maxPathLen": nil}
 )
 
-func (s shape) of(key string) shape { return s[key] }
+func (s shape) of(key string) shape {
+	if f, ok := s[anyName]; ok {
+		return f
+	}
+	return s[key]
+}
 
 // knows reports an error when there is no field of that exact name. encoding/json would take one that
 // differs in case for it.
 func (s shape) knows(key string) error {
+	if _, ok := s[anyName]; ok {
+		if key == "" {
+			return errors.New("a field without a name")
+		}
+		return nil
+	}
 	if _, ok := s[key]; ok {
 		return nil
 	}
@@ -73,6 +93,8 @@ var errReserved = errors.New("the authority sets this field, and a template must
 func reserved(field string) bool {
 	switch field {
 	case "issuer", "serialNumber", "subjectKeyId", "authorityKeyId":
+		return true
+	case "nonce", "serial", "reserved": // of SSH certificates
 		return true
 	}
 	return false

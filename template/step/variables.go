@@ -13,52 +13,70 @@ import (
 	"github.com/chancery-ca/chancery/template"
 )
 
-// variables returns what the actions see. With deepCopy, nothing that a function can change in place is
+// scope gathers what the actions see. With a copier, nothing that a function can change in place is
 // shared with the caller.
-func variables(d *template.Data, deepCopy func(any) (any, error)) (map[string]any, error) {
-	var fault error
-	own := func(v any) any {
-		if deepCopy == nil || fault != nil {
-			return v
-		}
-		c, err := deepCopy(v)
-		if err != nil {
-			fault = fmt.Errorf("copying the data: %w", err)
-		}
-		return c
+type scope struct {
+	vars, insecure map[string]any
+	copier         func(any) (any, error)
+	fault          error
+}
+
+func newScope(copier func(any) (any, error)) *scope {
+	return &scope{vars: map[string]any{}, insecure: map[string]any{}, copier: copier}
+}
+
+func (s *scope) variables() (map[string]any, error) {
+	s.vars["Insecure"] = s.insecure
+	return s.vars, s.fault
+}
+
+func (s *scope) own(v any) any {
+	if s.copier == nil || s.fault != nil {
+		return v
 	}
-	insecure := map[string]any{}
-	vars := make(map[string]any, len(d.Extra)+8)
-	for k, v := range d.Extra {
-		vars[k] = own(v)
+	c, err := s.copier(v)
+	if err != nil {
+		s.fault = fmt.Errorf("copying the data: %w", err)
 	}
-	vars["Subject"] = x509util.Subject{CommonName: d.CommonName}
-	vars["SANs"] = sansOf(d)
-	vars["Insecure"] = insecure
+	return c
+}
+
+// certificate sets what templates of X.509 certificates see.
+func (s *scope) certificate(d *template.Data) {
+	s.common(d.Extra, d.Token, d.User, d.Webhooks, d.Entity, d.AuthorizationCrt)
+	s.vars["Subject"] = x509util.Subject{CommonName: d.CommonName}
+	s.vars["SANs"] = sansOf(d)
 	if d.CR != nil {
-		insecure["CR"] = requestView(d.CR)
+		s.insecure["CR"] = requestView(d.CR)
 	}
-	if d.User != nil { // a nil map in an any is not missing, it is an error to look into
-		insecure["User"] = own(d.User)
+}
+
+// common sets what all templates see. A map that is nil is not set: in an any it would not be missing, it
+// would be an error to look into.
+func (s *scope) common(extra, token, user, webhooks map[string]any, entity any, crt *x509.Certificate) {
+	for k, v := range extra {
+		s.vars[k] = s.own(v)
 	}
-	if d.Token != nil {
-		vars["Token"] = own(d.Token)
+	if user != nil {
+		s.insecure["User"] = s.own(user)
 	}
-	if d.Webhooks != nil {
-		vars["Webhooks"] = own(d.Webhooks)
+	if token != nil {
+		s.vars["Token"] = s.own(token)
 	}
-	if d.Entity != nil {
-		vars["Entity"] = own(d.Entity)
+	if webhooks != nil {
+		s.vars["Webhooks"] = s.own(webhooks)
 	}
-	if d.AuthorizationCrt != nil {
-		c := *d.AuthorizationCrt
+	if entity != nil {
+		s.vars["Entity"] = s.own(entity)
+	}
+	if crt != nil {
+		c := *crt
 		c.PublicKey = ownKey(c.PublicKey)
 		if c.SerialNumber != nil {
 			c.SerialNumber = new(big.Int).Set(c.SerialNumber)
 		}
-		vars["AuthorizationCrt"] = &c
+		s.vars["AuthorizationCrt"] = &c
 	}
-	return vars, fault
 }
 
 func sansOf(d *template.Data) []x509util.SubjectAlternativeName {
