@@ -173,6 +173,9 @@ func (p *passage) choose() *Error {
 	if p.profile.Issuer != "" {
 		p.issuer = p.s.issuerByName[p.profile.Issuer]
 	}
+	if p.issuer == nil {
+		return refuse(Unsupported, "", "issuer", "this authority issues no X.509 certificates")
+	}
 	if p.issuer.State != Active {
 		return refuse(Unavailable, "", "issuer", "issuer %q is not active", p.issuer.Name)
 	}

@@ -69,6 +69,9 @@ func (a *Authority) Reconfigure(ctx context.Context, c Config) error {
 	for _, i := range s.issuers {
 		data.Issuers = append(data.Issuers, i.Name)
 	}
+	for _, i := range s.sshIssuers {
+		data.Issuers = append(data.Issuers, i.Name)
+	}
 	a.tell(ctx, s, a.post(s, event.ConfigChanged, s.Name, data))
 	return nil
 }

@@ -15,7 +15,7 @@ import (
 )
 
 // Config is what an Authority is put together from: live values, no paths. [New] checks all of it and
-// reports every fault at once.
+// reports every fault at once. It has X.509 issuers, or SSH ones, or both.
 type Config struct {
 	// Name is the source of the authority's events, a URI reference; default "chancery".
 	Name string
@@ -25,9 +25,9 @@ type Config struct {
 	// provisioners that take tokens.
 	URLs []string
 
-	Roots          []*x509.Certificate // required: the ends of the issuers' chains, old and new ones
+	Roots          []*x509.Certificate // required with Issuers: the ends of their chains, old and new ones
 	FederatedRoots []*x509.Certificate // other authorities' roots, served to clients and trusted for nothing
-	Issuers        []Issuer            // required, names must differ; the first active one is the default
+	Issuers        []Issuer            // required but for an SSH CA; names must differ; the first active one is the default
 
 	SSH *SSH // nil: no SSH certificates
 

@@ -50,6 +50,11 @@ func (a *Authority) Ready(ctx context.Context) error {
 			check("signer", "issuer "+i.Name+" cannot sign", i.works)
 		}
 	}
+	for _, i := range s.sshIssuers {
+		if i.State == Active {
+			check("signer", "SSH issuer "+i.Name+" cannot sign", i.works)
+		}
+	}
 	return errors.Join(missing...)
 }
 

@@ -59,7 +59,7 @@ func newSnapshot(c Config) (*snapshot, error) {
 	if c.Store == nil {
 		add("no store")
 	}
-	if len(c.Roots) == 0 {
+	if len(c.Roots) == 0 && (c.SSH == nil || len(c.Issuers) > 0) {
 		add("no root certificate")
 	}
 	for _, r := range c.Roots {
@@ -124,7 +124,7 @@ func (s *snapshot) addIssuers() (faults []error) {
 		}
 		s.issuers, s.issuerByName[i.Name] = append(s.issuers, i), i
 	}
-	if len(faults) == 0 && s.defaultIssuer() == nil {
+	if len(faults) == 0 && s.defaultIssuer() == nil && (s.Config.SSH == nil || len(s.Issuers) > 0) {
 		faults = append(faults, errors.New("authority: no active issuer"))
 	}
 	return faults

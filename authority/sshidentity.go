@@ -58,8 +58,8 @@ func (q *passage) inheritFrom(p *sshPassage, profile string) *Error {
 	if q.profile.Issuer != "" {
 		q.issuer = q.s.issuerByName[q.profile.Issuer]
 	}
-	if q.issuer.State != Active {
-		return refuse(Unavailable, "", "issuer", "issuer %q is not active", q.issuer.Name)
+	if q.issuer == nil || q.issuer.State != Active {
+		return refuse(Unavailable, "", "issuer", "there is no issuer for identity certificates")
 	}
 	return nil
 }

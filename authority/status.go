@@ -80,7 +80,7 @@ func (a *Authority) SignCRL(ctx context.Context, issuer string, tbs []byte) ([]b
 	if err != nil {
 		return nil, err
 	}
-	if err := a.confirmName(ctx, i); err != nil {
+	if err := a.confirmName(ctx, i.id, i.Name); err != nil {
 		return nil, err
 	}
 	in := cryptobyte.String(tbs)

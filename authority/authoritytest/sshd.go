@@ -9,8 +9,6 @@ import (
 	"sync"
 
 	"golang.org/x/crypto/ssh"
-
-	"github.com/chancery-ca/chancery/authority"
 )
 
 // SSHD is an SSH server that trusts the CA for its users, as an OpenSSH one does with TrustedUserCAKeys: a
@@ -46,13 +44,10 @@ func knows(keys []ssh.PublicKey, k ssh.PublicKey) bool {
 	return slices.ContainsFunc(keys, func(o ssh.PublicKey) bool { return string(o.Marshal()) == string(k.Marshal()) })
 }
 
-// isRevoked asks the authority's books. A certificate that they do not know is as good as its signature.
+// isRevoked asks the authority's books.
 func (ca *CA) isRevoked(c *ssh.Certificate) bool {
-	r, err := ca.Authority.Certificate(context.Background(), authority.SSHSerialOf(c))
-	if errors.Is(err, authority.NotFound) {
-		return false
-	}
-	return err != nil || r.Revocation != nil || r.Status != authority.Issued
+	revoked, err := ca.Authority.SSHRevoked(context.Background(), c)
+	return revoked || err != nil
 }
 
 // HostKeyCallback accepts host certificates of the CA, for the host that is dialled.
@@ -67,7 +62,7 @@ func (ca *CA) HostKeyCallback() ssh.HostKeyCallback {
 // Dial logs in. The server must be the one with that certificate: whoever calls is told otherwise. It lasts
 // until the client is closed, and no goroutine is left then.
 func (s *SSHD) Dial(user string, p *SSHPair) (*ssh.Client, error) {
-	here, there := net.Pipe()
+	here, there := pipe()
 	var wg sync.WaitGroup
 	wg.Go(func() { s.serve(there) })
 	config := &ssh.ClientConfig{User: user, Auth: []ssh.AuthMethod{ssh.PublicKeys(p.Signer())}, HostKeyCallback: s.ca.HostKeyCallback()}

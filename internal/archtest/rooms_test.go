@@ -112,6 +112,8 @@ var rooms = map[string]room{
 	"examples/intermediate":  {ours: []string{"..."}, others: []string{errgroup, "github.com/nats-io/nats.go/..."}, kind: program},
 	"examples/rootca":        {ours: []string{"..."}, kind: program},
 	"examples/embedded":      {ours: []string{"..."}, others: []string{errgroup}, kind: program},
+	"examples/sshca":         {ours: []string{"..."}, others: []string{cryptoSSH}, kind: program},
+	"examples/krlfetch":      {ours: []string{"..."}, others: []string{cryptoSSH}, kind: program},
 	"examples/acme-embedded": {ours: []string{"..."}, others: []string{errgroup, "golang.org/x/crypto/acme/..."}, kind: program},
 }
 
