@@ -97,24 +97,41 @@ func newNonce() []byte {
 
 // Sign signs what Encode returned. The context is the caller's; a kms.Signer honours it.
 func (i *Issuer) Sign(ctx context.Context, encoded []byte) (*ssh.Signature, error) {
-	digest := encoded
-	if i.hash != 0 {
-		h := i.hash.New()
-		h.Write(encoded)
-		digest = h.Sum(nil)
+	return sign(ctx, i.signer, encoded, i.format, i.hash)
+}
+
+// Sign signs a message as SSH keys do: RSA with SHA-512.
+func Sign(ctx context.Context, signer kms.Signer, message []byte) (*ssh.Signature, error) {
+	k, err := ssh.NewPublicKey(signer.Public())
+	if err != nil {
+		return nil, fmt.Errorf("sshca: %w", err)
 	}
-	blob, err := i.signer.Sign(ctx, digest, i.hash)
+	format, hash, err := signatureFormat(k)
 	if err != nil {
 		return nil, err
 	}
-	if i.hash != 0 && i.format != ssh.KeyAlgoRSASHA512 { // RFC 5656, section 3.1.2
+	return sign(ctx, signer, message, format, hash)
+}
+
+func sign(ctx context.Context, signer kms.Signer, message []byte, format string, hash crypto.Hash) (*ssh.Signature, error) {
+	digest := message
+	if hash != 0 {
+		h := hash.New()
+		h.Write(message)
+		digest = h.Sum(nil)
+	}
+	blob, err := signer.Sign(ctx, digest, hash)
+	if err != nil {
+		return nil, err
+	}
+	if hash != 0 && format != ssh.KeyAlgoRSASHA512 { // RFC 5656, section 3.1.2
 		var rs struct{ R, S *big.Int }
 		if rest, err := asn1.Unmarshal(blob, &rs); err != nil || len(rest) > 0 {
 			return nil, errors.New("sshca: the signer returned no ECDSA signature")
 		}
 		blob = ssh.Marshal(rs)
 	}
-	return &ssh.Signature{Format: i.format, Blob: blob}, nil
+	return &ssh.Signature{Format: format, Blob: blob}, nil
 }
 
 // Assemble puts the two halves together and reads back what came out: the certificate is the encoded one,

@@ -14,6 +14,7 @@ type caJSON struct {
 	Address         string   `json:"address"`
 	InsecureAddress string   `json:"insecureAddress"`
 	DNSNames        []string `json:"dnsNames"`
+	SSH             *sshJSON `json:"ssh,omitempty"`
 	Logger          struct {
 		Format string `json:"format"`
 	} `json:"logger"`
@@ -32,6 +33,15 @@ type caJSON struct {
 		MaxVersion    float64  `json:"maxVersion"`
 		Renegotiation bool     `json:"renegotiation"`
 	} `json:"tls"`
+}
+
+type sshJSON struct {
+	HostKey string `json:"hostKey"`
+	UserKey string `json:"userKey"`
+}
+
+type claimsJSON struct {
+	EnableSSHCA bool `json:"enableSSHCA"`
 }
 
 type crlJSON struct {
@@ -56,12 +66,24 @@ func (o *InitOptions) config(dir string, key any, encrypted string) *caJSON {
 	}
 	c.Logger.Format = "json"
 	c.DB.Type, c.DB.DataSource = "badgerv2", at("db")
+	var claims *claimsJSON
+	if o.SSH {
+		c.SSH, claims = &sshJSON{at(sshHostKey), at(sshUserKey)}, &claimsJSON{true}
+	}
 	c.Authority.Provisioners = []any{struct {
-		Type         string `json:"type"`
-		Name         string `json:"name"`
-		Key          any    `json:"key"`
-		EncryptedKey string `json:"encryptedKey"`
-	}{"JWK", o.Provisioner, key, encrypted}}
+		Type         string      `json:"type"`
+		Name         string      `json:"name"`
+		Key          any         `json:"key"`
+		EncryptedKey string      `json:"encryptedKey"`
+		Claims       *claimsJSON `json:"claims,omitempty"`
+	}{"JWK", o.Provisioner, key, encrypted, claims}}
+	if o.SSH {
+		c.Authority.Provisioners = append(c.Authority.Provisioners, struct {
+			Type   string      `json:"type"`
+			Name   string      `json:"name"`
+			Claims *claimsJSON `json:"claims"`
+		}{"SSHPOP", "sshpop", claims})
+	}
 	if o.ACME != "" {
 		c.Authority.Provisioners = append(c.Authority.Provisioners, map[string]string{"type": "ACME", "name": o.ACME})
 	}

@@ -13,6 +13,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/http"
 	"os"
 	"slices"
 
@@ -23,6 +24,7 @@ import (
 	"github.com/chancery-ca/chancery/kms/softkms"
 	"github.com/chancery-ca/chancery/provisioner"
 	"github.com/chancery-ca/chancery/provisioner/jwk"
+	"github.com/chancery-ca/chancery/provisioner/sshpop"
 	"github.com/chancery-ca/chancery/provisioner/x5c"
 	"github.com/chancery-ca/chancery/template"
 	"github.com/chancery-ca/chancery/template/step"
@@ -44,6 +46,8 @@ type Options struct {
 	Logger  *slog.Logger    // nil discards
 
 	ACME ACME // of ACME provisioners, where the file has any
+
+	OIDC *http.Client // asks OpenID providers for their keys; nil: one of package oidc's own
 }
 
 // Config opens what the file names and returns the configuration of its authority. Each provisioner has
@@ -63,12 +67,11 @@ func (f *File) Config(ctx context.Context, o Options) (*authority.Config, error)
 	}
 	f.addPointers(c, cmp.Or(o.HTTP, f.Insecure), &all)
 	f.upkeep.apply(c)
+	f.addSSH(ctx, c, o, &all)
 	f.addIdentity(c)
 	f.addDefault(c, &all)
 	for _, p := range f.provisioners {
-		if p.kind != "SSHPOP" {
-			f.addProvisioner(c, o, p, &all)
-		}
+		f.addProvisioner(c, o, p, &all)
 	}
 	if f.inventory != nil {
 		f.addInventory(ctx, c, o, &all)
@@ -103,24 +106,21 @@ func (f *File) urls(address string) []string {
 
 func (f *File) issuer(ctx context.Context, o Options, i issuing, all *faults) (authority.Issuer, bool) {
 	chain := certificates(i.crtAt, all, i.crt)
-	password := o.Password
-	if password == nil && f.password != "" {
-		password = func(context.Context, string) ([]byte, error) { return []byte(f.password), nil }
-	}
-	signer, err := softkms.New(softkms.Options{Password: password}).Signer(ctx, i.key)
-	switch {
-	case errors.Is(err, kms.ErrPassword):
-		all.wrap(i.keyAt, fmt.Errorf("the password does not open %s: %w", i.key, err))
-	case errors.Is(err, kms.ErrNotFound):
-		all.wrap(i.keyAt, fmt.Errorf("there is no %s: %w", i.key, err))
-	case err != nil:
-		all.wrap(i.keyAt, err)
-	}
-	if len(chain) == 0 || err != nil {
+	signer := f.open(ctx, o, i.key, i.keyAt, all)
+	if len(chain) == 0 || signer == nil {
 		return authority.Issuer{}, false
 	}
 	sum := sha256.Sum256(chain[0].RawSubjectPublicKeyInfo) // a name that stays for as long as the key does
 	return authority.Issuer{Name: "intermediate-" + hex.EncodeToString(sum[:4]), State: i.state, Chain: chain, Signer: signer}, true
+}
+
+// keys is what opens private keys.
+func (f *File) keys(o Options) kms.KeyManager {
+	password := o.Password
+	if password == nil && f.password != "" {
+		password = func(context.Context, string) ([]byte, error) { return []byte(f.password), nil }
+	}
+	return softkms.New(softkms.Options{Password: password})
 }
 
 // addIdentity lets the CA have its own server certificate.
@@ -128,7 +128,7 @@ func (f *File) addIdentity(c *authority.Config) {
 	c.Provisioners = append(c.Provisioners, &provisioner.Local{
 		ID: Identity, Names: provisioner.ParseNames(f.DNSNames), Renewal: provisioner.Renewal{Disabled: true},
 	})
-	c.Profiles = append(c.Profiles, authority.Profile{Name: Identity, Validity: global.validity(f.backdate)})
+	c.Profiles = append(c.Profiles, authority.Profile{Name: Identity, Validity: global.tls.validity(f.backdate)})
 	c.Bindings[Identity] = authority.Binding{Profile: Identity}
 }
 
@@ -140,7 +140,7 @@ func (f *File) addDefault(c *authority.Config, all *faults) {
 	if err != nil {
 		all.wrap(f.policy.node, err)
 	}
-	c.Profiles = append(c.Profiles, authority.Profile{Validity: l.validity(f.backdate), NoMark: l.noMark, Policy: p})
+	c.Profiles = append(c.Profiles, authority.Profile{Validity: l.tls.validity(f.backdate), NoMark: l.noMark, Policy: p})
 }
 
 func (f *File) addProvisioner(c *authority.Config, o Options, p *spec, all *faults) {
@@ -152,7 +152,7 @@ func (f *File) addProvisioner(c *authority.Config, o Options, p *spec, all *faul
 	if v == nil {
 		return // its faults are known
 	}
-	profile := authority.Profile{Name: p.name, Validity: p.limits.validity(f.backdate), NoMark: p.limits.noMark, Entity: p.own.entity}
+	profile := authority.Profile{Name: p.name, Validity: p.limits.tls.validity(f.backdate), NoMark: p.limits.noMark, Entity: p.own.entity}
 	binding := authority.Binding{Profile: p.name, RevokeAny: p.own.revokeAny}
 	if binding.Policy, err = p.own.policy.compiled(); err != nil {
 		all.wrap(p.own.policy.node, err)
@@ -166,6 +166,7 @@ func (f *File) addProvisioner(c *authority.Config, o Options, p *spec, all *faul
 			all.wrap(t.node, err)
 		}
 	}
+	f.addSSHProfile(c, p, &binding, all)
 	c.Provisioners = append(c.Provisioners, v)
 	c.Profiles = append(c.Profiles, profile)
 	c.Bindings[p.name] = binding
@@ -195,7 +196,12 @@ func (f *File) provisioner(p *spec, o Options, all *faults) (provisioner.Provisi
 	if c, ok := p.members["claims"]; ok && !c.blank() {
 		extra["claims"] = c.plain()
 	}
-	if p.kind == "X5C" {
+	switch p.kind {
+	case "OIDC":
+		return f.oidc(p, o, extra)
+	case "SSHPOP":
+		return sshpop.New(sshpop.Config{Name: p.name, Renewal: p.limits.renewal(), Extra: extra})
+	case "X5C":
 		roots, err := parseCertificates(p.roots)
 		if err != nil {
 			all.wrap(p.find("roots"), err)

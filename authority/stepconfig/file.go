@@ -38,6 +38,8 @@ type File struct {
 	Chain          string // path of the intermediate's certificate, and of what links it to the root
 	Key            string // path of the intermediate's private key, or a URI for the key manager
 
+	SSH *SSH // nil: no SSH certificates
+
 	// Provisioners are those that are served, in the order of the file.
 	Provisioners []Provisioner
 
@@ -49,6 +51,12 @@ type File struct {
 	backdate     time.Duration // as authority.Validity has it: negative means none
 	limits       limits        // of provisioners that say nothing
 	policy       *names        // nil: none
+	userPolicy   *names        // of SSH certificates, as the next
+	hostPolicy   *names
+	ssh          *sshSpec // nil: no SSH
+	noHosts      bool
+	sshIdentity  bool
+	sshMinRSA    int
 	provisioners []*spec
 	inventory    *node     // path of the inventory's JSON file; nil: none
 	idpURL       string    // crl.idpURL
@@ -173,9 +181,6 @@ func (f *File) read(s *section) {
 
 func (f *File) listProvisioners() {
 	for _, p := range f.provisioners {
-		if p.kind == "SSHPOP" {
-			continue
-		}
 		q := Provisioner{Type: p.kind, Name: p.name}
 		for _, k := range p.keys {
 			if k.encrypted != "" {
@@ -254,27 +259,4 @@ func isHost(s string) bool {
 		return err == nil
 	}
 	return len(n.DNS) == 1 && !strings.ContainsAny(s, " /:\\*@") && s == strings.TrimSpace(s)
-}
-
-// readSSH accepts what step ca init --ssh writes: a CA for X.509 can start from such a folder.
-func (f *File) readSSH(s *section) {
-	t := s.section("templates")
-	sshTemplates := t.take("ssh")
-	t.ignore("data") // values for the SSH templates
-	t.close()
-	ssh := s.take("ssh")
-	var found []string
-	for _, n := range []*node{ssh, sshTemplates} {
-		if n != nil && !n.blank() {
-			found = append(found, n.path)
-		}
-	}
-	for _, p := range f.provisioners {
-		if p.kind == "SSHPOP" {
-			found = append(found, fmt.Sprintf("provisioner %q (SSHPOP)", p.name))
-		}
-	}
-	if len(found) > 0 {
-		f.warn("%s: SSH is not served by this version, X.509 is", strings.Join(found, ", "))
-	}
 }

@@ -16,6 +16,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/crypto/ssh"
+
 	"github.com/chancery-ca/chancery/authority"
 	"github.com/chancery-ca/chancery/internal/ceremony"
 	"github.com/chancery-ca/chancery/kms"
@@ -33,6 +35,9 @@ type InitOptions struct {
 
 	// ACME is the name of an ACME provisioner. Default: there is none.
 	ACME string
+
+	// SSH makes keys for a user and a host CA, and lets the first provisioner have SSH certificates. Default: no SSH.
+	SSH bool
 
 	// HTTP is the host:port of a plain HTTP listener. With it the CA publishes a CRL and answers OCSP requests,
 	// and its certificates name both. Default: none of that.
@@ -55,6 +60,10 @@ const (
 	rootKeyFile      = "secrets/root_ca_key"
 	intermediateKey  = "secrets/intermediate_ca_key"
 	passwordFile     = "secrets/password"
+	sshHostKey       = "secrets/ssh_host_ca_key"
+	sshUserKey       = "secrets/ssh_user_ca_key"
+	sshHostPublic    = "certs/ssh_host_ca_key.pub"
+	sshUserPublic    = "certs/ssh_user_ca_key.pub"
 	workDir          = ".chancery-init"
 )
 
@@ -176,6 +185,11 @@ func (o *InitOptions) fill(ctx context.Context, work, dir string) error {
 	if err != nil {
 		return err
 	}
+	if o.SSH {
+		if err := o.sshKeys(ctx, work, write); err != nil {
+			return err
+		}
+	}
 	pub, encrypted, err := jwk.Generate(o.ProvisionerPassword)
 	if err != nil {
 		return fmt.Errorf("stepconfig: %w", err)
@@ -199,8 +213,30 @@ func (o *InitOptions) fill(ctx context.Context, work, dir string) error {
 		write(defaultsFile, defaults), write(configFile, config))
 }
 
+// sshKeys makes the keys of the SSH CAs, and files of their public halves as OpenSSH has them.
+func (o *InitOptions) sshKeys(ctx context.Context, work string, write func(name string, data []byte) error) error {
+	for private, public := range map[string]string{sshHostKey: sshHostPublic, sshUserKey: sshUserPublic} {
+		k, err := o.keys().CreateKey(ctx, filepath.Join(work, filepath.FromSlash(private)), kms.ECDSAP256)
+		if err != nil {
+			return err
+		}
+		p, err := ssh.NewPublicKey(k.Public())
+		if err != nil {
+			return fmt.Errorf("stepconfig: %w", err)
+		}
+		if err := write(public, ssh.MarshalAuthorizedKey(p)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (o *InitOptions) keys() kms.KeyManager {
+	return softkms.New(softkms.Options{Password: func(context.Context, string) ([]byte, error) { return o.Password, nil }})
+}
+
 func (o *InitOptions) certificates(ctx context.Context, work string) (root, intermediate *x509.Certificate, err error) {
-	keys := softkms.New(softkms.Options{Password: func(context.Context, string) ([]byte, error) { return o.Password, nil }})
+	keys := o.keys()
 	rootKey, err := keys.CreateKey(ctx, filepath.Join(work, filepath.FromSlash(rootKeyFile)), kms.ECDSAP256)
 	if err != nil {
 		return nil, nil, err

@@ -45,8 +45,10 @@ func TestLoadStepFolders(t *testing.T) {
 func TestLoadWarnings(t *testing.T) {
 	f, err := load(fromStep(t, "ssh"), "")
 	require.NoError(t, err)
-	require.Len(t, f.Provisioners, 1, "SSHPOP is not served")
-	require.Contains(t, strings.Join(f.Warnings, "\n"), `ssh, templates.ssh, provisioner "sshpop" (SSHPOP): SSH is not served`)
+	require.Len(t, f.Provisioners, 2)
+	require.Equal(t, "SSHPOP", f.Provisioners[1].Type)
+	require.NotNil(t, f.SSH)
+	require.NotContains(t, strings.Join(f.Warnings, "\n"), "SSH")
 
 	f, err = load(fromStep(t, "nodb"), "")
 	require.NoError(t, err)
@@ -58,17 +60,17 @@ func TestLoadEdited(t *testing.T) {
 	f, err := load(fromStep(t, "edited"), "")
 	require.NoError(t, err)
 	l := f.spec("workloads").limits
-	require.Equal(t, 720*time.Hour, l.def)
-	require.Equal(t, 720*time.Hour, l.max, "a default by itself raises the maximum")
-	require.Equal(t, 5*time.Minute, l.min)
+	require.Equal(t, 720*time.Hour, l.tls.def)
+	require.Equal(t, 720*time.Hour, l.tls.max, "a default by itself raises the maximum")
+	require.Equal(t, 5*time.Minute, l.tls.min)
 	x := f.spec("x5")
 	require.Equal(t, "X5C", x.kind)
 	require.True(t, x.limits.noRenewal)
-	require.Equal(t, 48*time.Hour, x.limits.max)
+	require.Equal(t, 48*time.Hour, x.limits.tls.max)
 	tpl := f.spec("tpl")
 	require.NotNil(t, tpl.template)
 	require.True(t, tpl.limits.afterExpiry)
-	require.Equal(t, 10*time.Minute, tpl.limits.min)
+	require.Equal(t, 10*time.Minute, tpl.limits.tls.min)
 	require.Nil(t, f.spec("workloads").template)
 }
 
@@ -242,13 +244,13 @@ func TestClaimsMerge(t *testing.T) {
 		{"", "72h", "48h", ""},
 	} {
 		var all faults
-		l := claims{min: d(c.min), def: d(c.def), max: d(c.max)}.under(global, &section{node: &node{}, faults: &all})
+		l := claims{tls: span{min: d(c.min), def: d(c.def), max: d(c.max)}}.under(global, &section{node: &node{}, faults: &all})
 		if c.want == "" {
 			require.Error(t, all.err(), "%v", c)
 			continue
 		}
 		require.NoError(t, all.err(), "%v", c)
-		require.Equal(t, c.want, strings.Join([]string{l.min.String(), l.def.String(), l.max.String()}, " "))
+		require.Equal(t, c.want, strings.Join([]string{l.tls.min.String(), l.tls.def.String(), l.tls.max.String()}, " "))
 	}
 }
 
@@ -308,7 +310,7 @@ func FuzzLoad(f *testing.F) {
 			t.Fatalf("accepted without what is required: %#v", file)
 		}
 		for _, p := range file.provisioners {
-			if l := p.limits; l.min <= 0 || l.min > l.def || l.def > l.max {
+			if l := p.limits; l.tls.min <= 0 || l.min > l.tls.def || l.def > l.tls.max {
 				t.Fatalf("limits out of order: %#v", l)
 			}
 		}

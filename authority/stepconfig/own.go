@@ -8,6 +8,9 @@ type ownRules struct {
 	entity    authority.EntityRule
 	revokeAny bool
 	acme      *acmeRules // nil: nothing is said
+	oidc      *oidcRules // nil: nothing is said
+
+	sshUser, sshHost authority.SSHEntityRule
 }
 
 // readOwn reads chancery.json. It is a file of its own because step's CLI, when it edits ca.json,
@@ -27,6 +30,9 @@ func (f *File) readOwn(s *section) {
 			if q.own = r; r.acme != nil && q.kind != "ACME" {
 				p.faults.add(r.acme.node, "is for ACME provisioners, and %q is of type %s", name, q.kind)
 			}
+			if r.oidc != nil && q.kind != "OIDC" {
+				p.faults.add(r.oidc.node, "is for OIDC provisioners, and %q is of type %s", name, q.kind)
+			}
 			continue
 		}
 		p.faults.add(p.at(name), "%s has no provisioner of that name", f.Path)
@@ -38,13 +44,14 @@ func (f *File) readOwn(s *section) {
 	f.readRevocation(s.section("revocation"))
 	f.readRetiring(s.section("retiring"))
 	f.readUpkeep(s)
+	f.readOwnSSH(s)
 	f.readSinks(s.section("sinks"))
 	s.close()
 }
 
 func (f *File) spec(name string) *spec {
 	for _, p := range f.provisioners {
-		if p.name == name && p.kind != "SSHPOP" {
+		if p.name == name {
 			return p
 		}
 	}
@@ -59,6 +66,10 @@ func (f *File) readRules(s *section) ownRules {
 	if n := s.take("acme"); n != nil {
 		r.acme = readACMERules(open(n, s.faults))
 	}
+	if n := s.take("oidc"); n != nil {
+		r.oidc = readOIDCRules(open(n, s.faults))
+	}
+	f.readSSHEntities(s, &r)
 	e := s.section("entity")
 	r.entity = authority.EntityRule{Required: e.boolean("required"), Names: e.boolean("names")}
 	if n := e.take("groups"); n != nil {

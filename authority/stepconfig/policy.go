@@ -23,10 +23,15 @@ func readNames(s *section) *names {
 	}
 	n := &names{s.node, policy.Config{Allow: rules("allow"), Deny: rules("deny"), AllowWildcards: s.boolean("allowWildcardNames")}}
 	s.close()
+	n.check(s)
+	return n
+}
+
+// check reports the patterns that are none.
+func (n *names) check(s *section) {
 	if _, err := policy.New(n.Config); err != nil {
 		s.patterns(err)
 	}
-	return n
 }
 
 // patterns reports what package policy found, each where it stands.

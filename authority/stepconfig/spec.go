@@ -10,16 +10,18 @@ import (
 // spec is a provisioner as its section says it.
 type spec struct {
 	*node
-	kind   string // JWK, X5C, ACME or SSHPOP
+	kind   string // JWK, X5C, ACME, OIDC or SSHPOP
 	name   string
 	limits limits
 
 	keys  []*keySpec // JWK: one or, while a key is being replaced, more
 	roots []byte     // X5C: PEM
 	acme  *acmeSpec  // ACME
+	oidc  *oidcSpec  // OIDC
 
-	template *templateSpec // nil: the default one
-	own      ownRules
+	template    *templateSpec // nil: the default one
+	sshTemplate *templateSpec // nil: the default one
+	own         ownRules
 }
 
 // keySpec is a key of a JWK provisioner.
@@ -49,7 +51,7 @@ func (f *File) readAuthority(s *section) {
 		s.faults.add(s.at("enableAdmin"), "the admin API (step ca init --remote-management) is not served by this version; its provisioners are in step-ca's database")
 	}
 	s.ignore("disableIssuedAtCheck") // never checked here, so tokens work across restarts
-	s.ignore("disableGetSSHHosts")   // see readSSH
+	f.noHosts = s.boolean("disableGetSSHHosts")
 	s.unsupported("attributes for every subject are not supported by this version; write them into the provisioners' templates", "template")
 	if t := strings.ToLower(s.str("type")); t != "" && t != "softcas" {
 		s.faults.add(s.at("type"), "%q is not supported by this version, only softcas is", t)
@@ -93,7 +95,7 @@ func (f *File) readPolicy(s *section) {
 		f.policy = readNames(x)
 	}
 	if ssh := s.take("ssh"); ssh != nil && !ssh.blank() {
-		f.warn("%s: SSH is not served by this version", ssh.path)
+		f.readSSHPolicy(open(ssh, s.faults))
 	}
 	s.close()
 }
@@ -106,7 +108,7 @@ func (f *File) addSpec(p *spec, s *section) {
 			continue
 		case p.kind != "JWK" || q.kind != "JWK":
 			s.faults.add(p.node, "the name %q is taken by the provisioner on line %d", p.name, q.line)
-		case p.limits != q.limits || !p.template.equal(q.template):
+		case p.limits != q.limits || !p.template.equal(q.template) || !p.sshTemplate.equal(q.sshTemplate):
 			s.faults.add(p.node, "keys of one provisioner, %q, must have the same claims and options as the one on line %d", p.name, q.line)
 		default:
 			q.keys = append(q.keys, p.keys...)
@@ -129,16 +131,19 @@ func (f *File) readSpec(s *section) *spec {
 	case "ACME":
 		p.kind = "ACME"
 		p.acme = readACME(s)
+	case "OIDC":
+		p.kind = "OIDC"
+		p.oidc = readOIDC(s)
 	case "SSHPOP":
 		p.kind = "SSHPOP"
 	case "":
 	default:
-		s.faults.add(s.at("type"), "provisioners of type %q are not supported by this version; JWK, X5C and ACME are", kind)
+		s.faults.add(s.at("type"), "provisioners of type %q are not supported by this version; JWK, X5C, ACME, OIDC and SSHPOP are", kind)
 		return p // its members mean nothing here
 	}
 	c := s.section("claims")
 	p.limits = readClaims(c).under(f.limits, c)
-	p.template = f.readOptions(s.section("options"), p)
+	f.readOptions(s.section("options"), p)
 	s.unsupported("does not belong in ca.json, where step's CLI drops it without a word; put it in "+OwnFile+" beside it", "policy", "entity", "revokeAny")
 	s.ignore("id") // a name inside step-ca's database
 	s.close()
@@ -170,12 +175,14 @@ func readRoots(s *section) []byte {
 	return b
 }
 
-func (f *File) readOptions(s *section, p *spec) *templateSpec {
+func (f *File) readOptions(s *section, p *spec) {
 	s.unsupported("webhooks are not supported by this version", "webhooks")
 	s.unsupported("is not supported by this version", "wire")
-	s.ignore("ssh") // as the SSH claims
-	x := s.section("x509")
+	p.template, p.sshTemplate = f.readTemplate(s.section("x509")), f.readTemplate(s.section("ssh"))
 	s.close()
+}
+
+func (f *File) readTemplate(x *section) *templateSpec {
 	t := &templateSpec{node: x.at("template"), text: x.str("template"), path: f.resolve(x.str("templateFile"))}
 	if d := x.take("templateData"); d != nil {
 		if d.members == nil {

@@ -81,7 +81,7 @@ func (c *folder) make(ctx context.Context, f *flags) error {
 	}
 	_, err := stepconfig.Init(ctx, stepconfig.InitOptions{
 		Dir: f.dir, Name: f.name, DNSNames: f.names(), Address: f.address, HTTP: f.httpAddress,
-		Password: password, KeepPassword: c.passwordFile == "", ACME: "acme",
+		Password: password, KeepPassword: c.passwordFile == "", ACME: "acme", SSH: true,
 	})
 	c.made = err == nil
 	return err

@@ -76,6 +76,9 @@ func (s *server) assemble(ctx context.Context, file *stepconfig.File, c *authori
 	}
 	o := httpapi.Options{TLS: advice, AccessLog: s.log, Logger: s.log}
 	o.CRL, o.OCSP = l.publication.handlers()
+	if o.SSH, err = s.sshOptions(file, l.publication); err != nil {
+		return nil, err
+	}
 	l.handler = probes(s.ca, httpapi.New(s.ca, &o), &httpapi.ReadyOptions{Logger: s.log})
 	l.public = public(s.ca, l.handler)
 	l.tls = tuned(httpapi.TLSConfig(s.ca, l.publication.stapled(identity.GetCertificate)), file.TLS)

@@ -15,6 +15,7 @@ import (
 	"github.com/chancery-ca/chancery/authority/ocsp"
 	"github.com/chancery-ca/chancery/authority/stepconfig"
 	"github.com/chancery-ca/chancery/event"
+	"github.com/chancery-ca/chancery/sshca/krl"
 )
 
 // publication is how relying parties learn what is revoked. It stays the same across reloads that do not
@@ -26,12 +27,13 @@ type publication struct {
 	settings stepconfig.CRL
 	crl      *crl.Publisher  // nil: none
 	ocsp     *ocsp.Responder // nil: none
+	krl      *krl.Publisher  // nil: no SSH
 	log      *slog.Logger
 }
 
 // publish returns old if the file wants it like that.
 func publish(ca *authority.Authority, file *stepconfig.File, old *publication, log *slog.Logger) (*publication, error) {
-	if old != nil && old.settings == file.CRL && (old.ocsp != nil) == file.OCSP {
+	if old != nil && old.settings == file.CRL && (old.ocsp != nil) == file.OCSP && (old.krl != nil) == (file.SSH != nil) {
 		return old, nil
 	}
 	p := &publication{settings: file.CRL, log: log}
@@ -44,6 +46,11 @@ func publish(ca *authority.Authority, file *stepconfig.File, old *publication, l
 		}
 		if p.crl, err = crl.New(ca, o); err != nil {
 			return nil, file.Fault("crl", err)
+		}
+	}
+	if file.SSH != nil {
+		if p.krl, err = krl.New(ca, krl.Options{}); err != nil {
+			return nil, err
 		}
 	}
 	if file.OCSP {

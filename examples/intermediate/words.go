@@ -44,6 +44,7 @@ func (s *server) banner(w io.Writer) {
 		fmt.Fprintf(w, "and get a certificate:\n\n")
 		fmt.Fprintf(w, "  step ca certificate localhost srv.crt srv.key --provisioner %s%s\n\n", quote(provisioner), password)
 	}
+	s.sshWords(w, url, provisioner, password)
 	s.acmeWords(w, url)
 }
 

@@ -53,7 +53,7 @@ var rooms = map[string]room{
 	"template/step": {ours: []string{"template"}, others: []string{"go.step.sm/crypto/x509util", "github.com/Masterminds/sprig/v3", cryptoSSH}},
 
 	"sshca":         {ours: []string{"kms"}, others: []string{cryptoSSH}},
-	"sshca/krl":     {ours: []string{"kms"}, others: []string{cryptoSSH}},
+	"sshca/krl":     {ours: []string{"kms", "sshca"}, others: []string{cryptoSSH}},
 	"sshca/snippet": {ours: []string{"sshca"}, others: []string{cryptoSSH}},
 
 	"kms":         {},
