@@ -68,6 +68,10 @@ func kinds() []kind {
 			require.NoError(t, err)
 			return settlingPOP{p, h}, s
 		}},
+		{"oidc", "", func(t *testing.T, h *house) (provisioner.Provisioner, payloadSigner) {
+			_, s := jwkCalled(t, "mine")
+			return h.oidc(t), s
+		}},
 		{"func", "", func(t *testing.T, h *house) (provisioner.Provisioner, payloadSigner) {
 			_, s := jwkCalled(t, "mine")
 			return provisioner.Func("mine", yes), s
@@ -121,6 +125,7 @@ type house struct {
 	csr                string
 	before             books
 
+	idp            *minted // whose key signs ID tokens
 	userCA, hostCA ssh.Signer
 	host           *pop   // a certificate of ours
 	sshKey         []byte // to be certified
@@ -185,6 +190,9 @@ func (h *house) issue(t *testing.T, ca *authority.Authority) *minted {
 	r := &authority.Request{Provisioner: "mine", CSR: csr, Local: true}
 	if h.kind.name == "jwk" || h.kind.name == "x5c" {
 		r.Token, r.Local = h.token(t, h.mine, provisioner.X509Sign, nil), false
+	}
+	if h.kind.name == "oidc" {
+		r.Token, r.Local = h.idToken(t, nil), false
 	}
 	c, err := ca.Issue(context.Background(), r)
 	require.NoError(t, err)

@@ -26,35 +26,38 @@ import (
 var granted = map[provisioner.Operation]map[string][]string{
 	provisioner.X509Sign: {
 		"token for x509/sign": {"jwk", "x5c"},
+		"admin's ID token":    {"oidc"},
 	},
 	provisioner.X509Renew: {
-		"own certificate":                       {"jwk", "x5c", "acme", "local", "func"},
-		"own certificate and a foreign token":   {"jwk", "x5c", "acme", "local", "func"}, // the certificate wins
-		"another certificate of ours":           {"jwk", "x5c", "acme", "local", "func"}, // it renews itself
-		"renew token":                           {"jwk", "x5c", "acme", "local", "func"},
-		"a legacy certificate":                  {"jwk", "x5c", "acme"}, // which know their mark
-		"renew token of a legacy certificate":   {"jwk", "x5c", "acme"},
+		"own certificate":                       {"jwk", "x5c", "acme", "local", "oidc", "func"},
+		"own certificate and a foreign token":   {"jwk", "x5c", "acme", "local", "oidc", "func"}, // the certificate wins
+		"another certificate of ours":           {"jwk", "x5c", "acme", "local", "oidc", "func"}, // it renews itself
+		"renew token":                           {"jwk", "x5c", "acme", "local", "oidc", "func"},
+		"a legacy certificate":                  {"jwk", "x5c", "acme", "oidc"}, // which know their mark
+		"renew token of a legacy certificate":   {"jwk", "x5c", "acme", "oidc"},
 		"an expired certificate":                {"func"}, // which says so itself
 		"renew token of an expired certificate": {"func"},
 	},
 	provisioner.X509Rekey: {
-		"own certificate":                     {"jwk", "x5c", "acme", "local", "func"},
-		"own certificate and a foreign token": {"jwk", "x5c", "acme", "local", "func"}, // the token is not looked at
-		"another certificate of ours":         {"jwk", "x5c", "acme", "local", "func"}, // it rekeys itself
-		"a legacy certificate":                {"jwk", "x5c", "acme"},
+		"own certificate":                     {"jwk", "x5c", "acme", "local", "oidc", "func"},
+		"own certificate and a foreign token": {"jwk", "x5c", "acme", "local", "oidc", "func"}, // the token is not looked at
+		"another certificate of ours":         {"jwk", "x5c", "acme", "local", "oidc", "func"}, // it rekeys itself
+		"a legacy certificate":                {"jwk", "x5c", "acme", "oidc"},
 		"an expired certificate":              {"func"},
 	},
 	provisioner.X509Revoke: {
 		"token for x509/revoke":  {"jwk", "x5c"},
-		"own certificate":        {"jwk", "x5c", "acme", "local", "func"},
-		"an expired certificate": {"jwk", "x5c", "acme", "local", "func"},
+		"admin's ID token":       {"oidc"},
+		"own certificate":        {"jwk", "x5c", "acme", "local", "oidc", "func"},
+		"an expired certificate": {"jwk", "x5c", "acme", "local", "oidc", "func"},
 		// Where nobody is left to judge, whoever holds the key may end it.
-		"a legacy certificate":                        {"jwk", "x5c", "acme", "local", "func", "sshpop", "refuser", "mute"},
-		"an unmarked legacy certificate":              {"jwk", "x5c", "acme", "local", "func", "sshpop", "refuser", "mute"},
-		"a certificate of a provisioner that is gone": {"jwk", "x5c", "acme", "local", "func", "sshpop", "refuser", "mute"},
+		"a legacy certificate":                        {"jwk", "x5c", "acme", "local", "oidc", "func", "sshpop", "refuser", "mute"},
+		"an unmarked legacy certificate":              {"jwk", "x5c", "acme", "local", "oidc", "func", "sshpop", "refuser", "mute"},
+		"a certificate of a provisioner that is gone": {"jwk", "x5c", "acme", "local", "oidc", "func", "sshpop", "refuser", "mute"},
 	},
 	provisioner.SSHSign: {
 		"token for ssh/sign": {"jwk", "x5c"},
+		"admin's ID token":   {"oidc"},
 	},
 	provisioner.SSHRenew: {
 		"sshpop token for ssh/renew":                 {"sshpop"},
@@ -69,6 +72,7 @@ var granted = map[provisioner.Operation]map[string][]string{
 		"sshpop token for ssh/revoke":                 {"sshpop"},
 		"sshpop token of a legacy one for ssh/revoke": {"sshpop"},
 		"sshpop token of a user for ssh/revoke":       {"sshpop"},
+		"admin's ID token":                            {"oidc"},
 	},
 }
 
@@ -156,6 +160,7 @@ func (h *house) credentials(t *testing.T) []credential {
 		credential{name: "presented certificate", peer: h.leaf.crt, presented: true},
 		credential{name: "own certificate and a foreign token", peer: h.leaf.crt, token: h.token(t, h.stranger, provisioner.X509Revoke, nil)},
 		credential{name: "revoked certificate and a foreign token", peer: h.dead.crt, token: h.token(t, h.stranger, provisioner.X509Sign, nil)})
+	cs = append(cs, h.idTokens(t)...)
 	cs = append(cs, h.pops(t)...)
 	cs = append(cs, h.strays(t)...)
 	h.before = books{h.writes(), h.revoked(t)}

@@ -92,6 +92,7 @@ func (h *house) replays(t *testing.T) (cs []credential) {
 	h.record(t, victim.crt, "mine", authority.Issued)
 	for _, c := range []credential{
 		{name: "replayed token for x509/sign", token: h.token(t, h.mine, provisioner.X509Sign, nil)},
+		{name: "replayed ID token", token: h.idToken(t, nil)},
 		{name: "replayed renew token", token: h.renewToken(t, h.second, []*minted{h.inter}, caURL+"/1.0/renew")},
 		{name: "replayed token for x509/revoke", serial: victim.crt.SerialNumber,
 			token: h.token(t, h.mine, provisioner.X509Revoke, map[string]any{"sub": victim.crt.SerialNumber.String()})},
@@ -104,6 +105,9 @@ func (h *house) replays(t *testing.T) (cs []credential) {
 		}
 		takesTokens := h.kind.name == "jwk" || h.kind.name == "x5c"
 		judges := h.kind.name != "refuser" && h.kind.name != "mute" && h.kind.name != "sshpop"
+		if c.name == "replayed ID token" {
+			takesTokens = h.kind.name == "oidc"
+		}
 		require.Equal(t, takesTokens || c.name == "replayed renew token" && judges, good, c.name)
 		cs = append(cs, c)
 	}

@@ -28,6 +28,9 @@ type SSHOptions struct {
 	// certificate of this authority's, in good standing.
 	OpenHosts bool
 
+	// NoHosts lets nobody list them.
+	NoHosts bool
+
 	// KRL answers what is asked at /ssh/krl: a [krl.Publisher]. Nil: there is no such path.
 	//
 	// [krl.Publisher]: https://pkg.go.dev/github.com/chancery-ca/chancery/sshca/krl
@@ -104,6 +107,10 @@ func (a *api) sshCheckHost(c *call) error {
 func (a *api) sshHosts(c *call) error {
 	if err := a.empty(c); err != nil {
 		return err
+	}
+	if a.o.SSH.NoHosts {
+		c.notFound()
+		return nil
 	}
 	if err := a.member(c); err != nil {
 		return err

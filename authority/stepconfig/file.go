@@ -54,7 +54,6 @@ type File struct {
 	userPolicy   *names        // of SSH certificates, as the next
 	hostPolicy   *names
 	ssh          *sshSpec // nil: no SSH
-	noHosts      bool
 	sshIdentity  bool
 	sshMinRSA    int
 	provisioners []*spec
@@ -172,8 +171,8 @@ func (f *File) read(s *section) {
 	f.readServer(s)
 	f.DB = f.readDB(s.section("db"))
 	f.TLS = readTLS(s.section("tls"))
-	f.readAuthority(s.section("authority"))
 	f.readSSH(s)
+	f.readAuthority(s.section("authority"))
 	f.readCRL(s.section("crl"))
 	s.unsupported("metrics are not served by this version", "metricsAddress", "monitoring")
 	s.close()

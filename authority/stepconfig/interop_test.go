@@ -18,6 +18,7 @@ import (
 
 	"github.com/chancery-ca/chancery/authority"
 	"github.com/chancery-ca/chancery/authority/stepconfig"
+	"github.com/chancery-ca/chancery/sshca"
 )
 
 // program finds software that nobody here wrote.
@@ -67,7 +68,19 @@ func TestStepFolder(t *testing.T) {
 			require.NoError(t, err)
 			ca := open(t, f, "password")
 			require.Equal(t, "CN=X Root CA,O=X", ca.Roots()[0].Subject.String())
-			require.Len(t, ca.Provisioners(), 2)
+			want := 2 // the one that step made, and the CA's own
+			if flag == "--ssh" {
+				want = 3
+				require.Len(t, ca.SSHKeys().User, 1)
+				require.Len(t, ca.SSHKeys().Host, 1)
+				set, err := f.Snippets()
+				require.NoError(t, err)
+				keys := ca.SSHKeys()
+				out, err := set.Render("user", sshca.Keys{User: keys.User, Host: keys.Host}, map[string]string{"StepPath": "/home/x/.step", "StepSSHTemplateVersion": "v2"})
+				require.NoError(t, err)
+				require.Len(t, out, 4)
+			}
+			require.Len(t, ca.Provisioners(), want)
 		})
 	}
 }

@@ -135,7 +135,7 @@ func TestLoadRefuses(t *testing.T) {
 		{"zero", put("claims", map[string]any{"minTLSCertDuration": "0s"}, "authority"), "authority.claims.minTLSCertDuration", "more than zero"},
 		{"order", put("claims", map[string]any{"maxTLSCertDuration": "1h"}, "authority", "provisioners", 0), "authority.provisioners[0].claims", "default duration, 24h0m0s"},
 		{"no provisioner", put("provisioners", []any{}, "authority"), "authority.provisioners", "at least one"},
-		{"provisioner type", put("type", "OIDC", "authority", "provisioners", 0), "authority.provisioners[0].type", `"OIDC"`},
+		{"provisioner type", put("type", "SCEP", "authority", "provisioners", 0), "authority.provisioners[0].type", `"SCEP"`},
 		{"provisioner policy", put("policy", map[string]any{"allow": map[string]any{"dns": []any{"a"}}}, "authority", "provisioners", 0), "authority.provisioners[0].policy", OwnFile},
 		{"private key", put("d", "AAAA", "authority", "provisioners", 0, "key"), "authority.provisioners[0].key.d", "private"},
 		{"webhooks", put("options", map[string]any{"webhooks": []any{map[string]any{"name": "x"}}}, "authority", "provisioners", 1), "authority.provisioners[1].options.webhooks", "not supported"},
@@ -310,7 +310,7 @@ func FuzzLoad(f *testing.F) {
 			t.Fatalf("accepted without what is required: %#v", file)
 		}
 		for _, p := range file.provisioners {
-			if l := p.limits; l.tls.min <= 0 || l.min > l.tls.def || l.def > l.tls.max {
+			if l := p.limits; l.tls.min <= 0 || l.tls.min > l.tls.def || l.tls.def > l.tls.max {
 				t.Fatalf("limits out of order: %#v", l)
 			}
 		}

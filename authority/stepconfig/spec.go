@@ -51,7 +51,9 @@ func (f *File) readAuthority(s *section) {
 		s.faults.add(s.at("enableAdmin"), "the admin API (step ca init --remote-management) is not served by this version; its provisioners are in step-ca's database")
 	}
 	s.ignore("disableIssuedAtCheck") // never checked here, so tokens work across restarts
-	f.noHosts = s.boolean("disableGetSSHHosts")
+	if no := s.boolean("disableGetSSHHosts"); f.SSH != nil {
+		f.SSH.NoHosts = no
+	}
 	s.unsupported("attributes for every subject are not supported by this version; write them into the provisioners' templates", "template")
 	if t := strings.ToLower(s.str("type")); t != "" && t != "softcas" {
 		s.faults.add(s.at("type"), "%q is not supported by this version, only softcas is", t)
@@ -108,7 +110,7 @@ func (f *File) addSpec(p *spec, s *section) {
 			continue
 		case p.kind != "JWK" || q.kind != "JWK":
 			s.faults.add(p.node, "the name %q is taken by the provisioner on line %d", p.name, q.line)
-		case p.limits != q.limits || !p.template.equal(q.template) || !p.sshTemplate.equal(q.sshTemplate):
+		case f.relevant(p.limits) != f.relevant(q.limits) || !p.template.equal(q.template) || !p.sshTemplate.equal(q.sshTemplate):
 			s.faults.add(p.node, "keys of one provisioner, %q, must have the same claims and options as the one on line %d", p.name, q.line)
 		default:
 			q.keys = append(q.keys, p.keys...)
@@ -116,6 +118,14 @@ func (f *File) addSpec(p *spec, s *section) {
 		return
 	}
 	f.provisioners = append(f.provisioners, p)
+}
+
+// relevant leaves out what does nothing: limits of SSH certificates, for a CA without SSH.
+func (f *File) relevant(l limits) limits {
+	if f.ssh == nil {
+		l.user, l.host, l.ssh = term{}, term{}, false
+	}
+	return l
 }
 
 func (f *File) readSpec(s *section) *spec {

@@ -60,7 +60,7 @@ func (f *File) readSSH(s *section) {
 	for _, k := range h.list("keys") {
 		p.keys = append(p.keys, readSSHKey(open(k, s.faults)))
 	}
-	f.SSH = &SSH{NoHosts: f.noHosts}
+	f.SSH = &SSH{}
 	if b := h.take("bastion"); b != nil && !b.blank() {
 		f.SSH.Bastion = readBastion(open(b, s.faults))
 	}

@@ -18,7 +18,7 @@ func (s *server) sshOptions(file *stepconfig.File, p *publication) (o httpapi.SS
 	if err != nil {
 		return o, err
 	}
-	o.Snippets, o.OpenHosts = set, file.SSH.OpenHosts
+	o.Snippets, o.OpenHosts, o.NoHosts = set, file.SSH.OpenHosts, file.SSH.NoHosts
 	if p.krl != nil {
 		o.KRL = p.krl
 	}
