@@ -32,6 +32,12 @@ var programs = map[string]string{
 	"node":     "apt-get install npm",
 	"npm":      "apt-get install npm",
 	"sh":       "apt-get install dash",
+
+	"ssh":        "apt-get install openssh-client",
+	"ssh-keygen": "apt-get install openssh-client",
+	"ssh-agent":  "apt-get install openssh-client",
+	"ssh-add":    "apt-get install openssh-client",
+	"sshd":       "apt-get install openssh-server",
 }
 
 // need finds a program, or ends the test: skipped, or failed where nothing may be skipped.
