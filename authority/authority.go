@@ -23,7 +23,8 @@ type Authority struct {
 	started  time.Time
 	closed   atomic.Bool
 	hold     hold
-	named    sync.Map // ids of issuers whose name the store has confirmed
+	named    sync.Map      // ids of issuers whose name the store has confirmed
+	changed  chan struct{} // holds a token while Run has not heard of the last Reconfigure
 }
 
 // New puts an authority together. It checks the whole configuration and reports every fault of it,
@@ -34,7 +35,7 @@ func New(c Config) (*Authority, error) {
 		return nil, err
 	}
 	now := time.Now()
-	a := &Authority{store: c.Store, orphans: orphanedBefore(c.Store, now), started: now}
+	a := &Authority{store: c.Store, orphans: orphanedBefore(c.Store, now), started: now, changed: make(chan struct{}, 1)}
 	a.snapshot.Store(s)
 	return a, nil
 }
@@ -62,6 +63,10 @@ func (a *Authority) Reconfigure(ctx context.Context, c Config) error {
 		return err
 	}
 	a.snapshot.Store(s)
+	select {
+	case a.changed <- struct{}{}:
+	default:
+	}
 	data := event.Config{}
 	for _, p := range s.Provisioners {
 		data.Provisioners = append(data.Provisioners, p.Name())

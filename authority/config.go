@@ -48,6 +48,11 @@ type Config struct {
 
 	Inventory inventory.Inventory // nil: nothing is looked up
 
+	// Offboard has Run revoke all certificates of an entity, SSH and X.509, once the inventory says that it is
+	// not active any more, or has gone. The inventory must be an inventory.Watcher, and should be a Lister, so
+	// that what happened while nobody watched is made up for; who has gone meanwhile is not renewed.
+	Offboard bool
+
 	// Store is required. Authorities that share one, in this process or others, are nodes of one CA: they have
 	// the same Name, issuers, sinks and retention, and share out the work of Run. Another CA wants another store.
 	Store Store

@@ -21,7 +21,7 @@ const (
 // error: it reconciles reservations that a crash left behind, prunes what may be forgotten, delivers the
 // outbox, and gives notice of issuers and certificates that are about to expire. Of several authorities on
 // one store, one at a time does each of these. It also does the work of provisioners that are a [Worker].
-// Sinks of the outbox, and workers, that are added or removed by Reconfigure are taken up within a minute.
+// Sinks of the outbox, and workers, that are added or removed by Reconfigure are taken up at once.
 func (a *Authority) Run(ctx context.Context) error {
 	var pumps sync.WaitGroup
 	defer pumps.Wait()
@@ -53,6 +53,7 @@ func (a *Authority) Run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
+		case <-a.changed:
 		case now := <-tick.C:
 			for i := range every {
 				if !now.Before(next[i]) {

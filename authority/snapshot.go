@@ -29,6 +29,8 @@ type snapshot struct {
 	durable      []string // names of the outbox's sinks
 	mandatory    []string // those of them that can hold back issuance
 
+	offboarding *offboarding // nil: nobody is
+
 	sshIssuers  []*sshIssuer
 	sshProfiles map[string]*SSHProfile // with their defaults
 	sshKeys     SSHKeys                // to be trusted
@@ -77,6 +79,12 @@ func newSnapshot(c Config) (*snapshot, error) {
 	faults = append(faults, s.addProfiles()...)
 	faults = append(faults, s.addProvisioners()...)
 	faults = append(faults, s.addSSH()...)
+	if c.Offboard {
+		var err error
+		if s.offboarding, err = newOffboarding(c.Inventory); err != nil {
+			faults = append(faults, err)
+		}
+	}
 	faults = append(faults, s.addAudiences()...)
 	if len(faults) == 0 {
 		s.addResponders()

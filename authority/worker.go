@@ -33,6 +33,9 @@ func (a *Authority) employ(ctx context.Context, wg *sync.WaitGroup, crew map[Wor
 			wanted[w] = p.Name()
 		}
 	}
+	if s.offboarding != nil {
+		wanted[s.offboarding] = "offboarding"
+	}
 	for w, end := range crew {
 		if _, ok := wanted[w]; !ok {
 			end()
@@ -47,7 +50,7 @@ func (a *Authority) employ(ctx context.Context, wg *sync.WaitGroup, crew map[Wor
 		crew[w] = cancel
 		wg.Go(func() {
 			if err := w.Work(ctx, a); err != nil && ctx.Err() == nil {
-				s.log().ErrorContext(ctx, "provisioner has stopped its work", "provisioner", name, "error", err)
+				s.log().ErrorContext(ctx, "background work has stopped", "of", name, "error", err)
 			}
 		})
 	}

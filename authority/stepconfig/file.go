@@ -57,6 +57,7 @@ type File struct {
 	sshIdentity  bool
 	sshMinRSA    int
 	provisioners []*spec
+	offboard     bool
 	inventory    *node     // path of the inventory's JSON file; nil: none
 	idpURL       string    // crl.idpURL
 	pointers     *pointers // nil: certificates carry none

@@ -2,6 +2,7 @@ package stepconfig
 
 import (
 	"context"
+	"time"
 
 	"github.com/chancery-ca/chancery/authority"
 	"github.com/chancery-ca/chancery/inventory"
@@ -11,7 +12,7 @@ import (
 // (inventory.File.Run), or changes to the file are not seen until the next start.
 func (f *File) addInventory(ctx context.Context, c *authority.Config, o Options, all *faults) {
 	name, _ := f.inventory.value.(string)
-	i, err := inventory.OpenFile(ctx, f.resolve(name), &inventory.FileOptions{OnError: func(err error) {
+	i, err := inventory.OpenFile(ctx, f.resolve(name), &inventory.FileOptions{Interval: time.Second, OnError: func(err error) {
 		if o.Logger != nil {
 			o.Logger.ErrorContext(ctx, "inventory rejected, the one before stays", "error", err)
 		}
@@ -20,5 +21,5 @@ func (f *File) addInventory(ctx context.Context, c *authority.Config, o Options,
 		all.wrap(f.inventory, err)
 		return
 	}
-	c.Inventory = i
+	c.Inventory, c.Offboard = i, f.offboard
 }

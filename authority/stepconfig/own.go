@@ -21,6 +21,7 @@ func (f *File) readOwn(s *section) {
 		i := open(n, s.faults)
 		f.inventory = i.at("file")
 		i.required("file")
+		f.offboard = i.boolean("offboard")
 		i.close()
 	}
 	p := s.section("provisioners")

@@ -111,8 +111,14 @@ func (p *publication) await(ctx context.Context) {
 
 // hear has CRLs made at once, instead of within a second, of what this process has revoked.
 func (p *publication) hear(e event.Event) {
-	if p.crl != nil && !p.settings.Scheduled && (e.Type == event.CertificateRevoked || e.Type == event.CertificateReleased) {
+	if e.Type != event.CertificateRevoked && e.Type != event.CertificateReleased {
+		return
+	}
+	if p.crl != nil && !p.settings.Scheduled {
 		p.crl.Wake()
+	}
+	if p.krl != nil {
+		p.krl.Wake()
 	}
 }
 

@@ -32,6 +32,7 @@ var programs = map[string]string{
 	"node":     "apt-get install npm",
 	"npm":      "apt-get install npm",
 	"sh":       "apt-get install dash",
+	"mv":       "apt-get install coreutils",
 
 	"ssh":        "apt-get install openssh-client",
 	"ssh-keygen": "apt-get install openssh-client",

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/chancery-ca/chancery/kms"
@@ -33,6 +34,7 @@ type Publisher struct {
 	source Source
 	o      Options
 	turn   chan struct{} // held by whoever asks the source
+	woken  atomic.Bool   // the source has something new
 
 	// what is written while the turn is held, and read then
 	entries  map[entry]time.Time // until when
@@ -85,7 +87,7 @@ func (p *Publisher) List(ctx context.Context) (*Signed, error) {
 	}
 	defer func() { <-p.turn }()
 	now := time.Now()
-	if p.current != nil && now.Sub(p.asked) < p.o.Every {
+	if !p.woken.Swap(false) && p.current != nil && now.Sub(p.asked) < p.o.Every {
 		return p.current, nil
 	}
 	err := p.update(ctx, now)
@@ -97,6 +99,9 @@ func (p *Publisher) List(ctx context.Context) (*Signed, error) {
 	}
 	return nil, fmt.Errorf("krl: %w", err)
 }
+
+// Wake has the next answer be a new one, however old the last is: for whoever hears of a revocation.
+func (p *Publisher) Wake() { p.woken.Store(true) }
 
 // update asks the source, and makes a new list if there is something new to say.
 func (p *Publisher) update(ctx context.Context, now time.Time) error {
