@@ -1,0 +1,47 @@
+package main
+
+import (
+	"context"
+	"encoding/pem"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/chancery-ca/chancery/sshca/krl"
+)
+
+func TestRun(t *testing.T) {
+	dir := t.TempDir()
+	l := &krl.List{Version: 3, Generated: time.Now()}
+	b, err := l.Marshal()
+	require.NoError(t, err)
+	s := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(b) }))
+	defer s.Close()
+	root, file := filepath.Join(dir, "root.pem"), filepath.Join(dir, "krl")
+	require.NoError(t, os.WriteFile(root, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw}), 0o600))
+	args := []string{"-url", s.URL, "-root", root, "-file", file}
+	var out, bad strings.Builder
+	require.NoError(t, run(t.Context(), args, &out, &bad))
+	require.Contains(t, out.String(), "version 3")
+	require.FileExists(t, file)
+
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	require.NoError(t, run(ctx, append(args, "-every", "50ms"), &out, &bad), "being told to stop is no failure")
+	require.Empty(t, bad.String())
+	l.Version = 2
+	b, err = l.Marshal()
+	require.NoError(t, err)
+	require.ErrorIs(t, run(t.Context(), args, &out, &bad), krl.ErrRollback)
+	for _, wrong := range [][]string{nil, {"-url", s.URL}, append(args, "more"), append(args, "-root", file), append(args, "-keys", root), {"-nonsense"}} {
+		require.Error(t, run(t.Context(), wrong, &out, &bad), wrong)
+	}
+	require.Error(t, run(t.Context(), []string{"-url", s.URL, "-file", file}, &out, &bad), "the system does not trust the server")
+	require.NoError(t, run(t.Context(), []string{"-help"}, &out, &bad))
+}
