@@ -5,6 +5,8 @@ import (
 	"errors"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/chancery-ca/chancery/inventory"
 )
 
@@ -37,11 +39,9 @@ const offboardRetry = 5 * time.Second
 // Work implements [Worker].
 func (o *offboarding) Work(ctx context.Context, a *Authority) error {
 	left := make(chan string, 64)
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	watching := make(chan error, 1)
-	go func() {
-		watching <- o.watcher.Watch(ctx, func(c inventory.Change) {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		return o.watcher.Watch(ctx, func(c inventory.Change) {
 			if c.Old == nil || !c.Old.Active || c.New != nil && c.New.Active {
 				return
 			}
@@ -50,29 +50,35 @@ func (o *offboarding) Work(ctx context.Context, a *Authority) error {
 			case <-ctx.Done():
 			}
 		})
-		cancel()
-	}()
+	})
+	g.Go(func() error {
+		o.follow(ctx, a, left)
+		return nil
+	})
+	return g.Wait()
+}
+
+// follow deals with those who have left, until ctx ends. Whoever it could not deal with has another turn.
+func (o *offboarding) follow(ctx context.Context, a *Authority, left <-chan string) {
 	failed := o.before(ctx, a)
 	retry := time.NewTicker(offboardRetry)
 	defer retry.Stop()
-	for ctx.Err() == nil {
+	for {
+		var now []string
 		select {
+		case <-ctx.Done():
+			return
 		case id := <-left:
+			now = []string{id}
+		case <-retry.C:
+			now, failed = failed, nil
+		}
+		for _, id := range now {
 			if !a.offboard(ctx, id) {
 				failed = append(failed, id)
 			}
-		case <-retry.C:
-			again := failed
-			failed = nil
-			for _, id := range again {
-				if !a.offboard(ctx, id) {
-					failed = append(failed, id)
-				}
-			}
-		case <-ctx.Done():
 		}
 	}
-	return <-watching
 }
 
 // before goes through those who are not active already: it may have happened while nobody watched.

@@ -3,8 +3,11 @@ package authority
 import (
 	"bytes"
 	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"time"
+
+	"golang.org/x/crypto/ssh"
 
 	"github.com/chancery-ca/chancery/provisioner"
 )
@@ -46,6 +49,22 @@ type Record struct {
 
 // Certificate parses r.DER.
 func (r *Record) Certificate() (*x509.Certificate, error) { return x509.ParseCertificate(r.DER) }
+
+// Text is the certificate as files have it: in PEM, or for SSH as a line of OpenSSH's. It is empty for a
+// record without one.
+func (r *Record) Text() []byte {
+	switch {
+	case len(r.DER) == 0:
+		return nil
+	case !r.IsSSH():
+		return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: r.DER})
+	}
+	c, err := r.SSHCertificate()
+	if err != nil {
+		return nil
+	}
+	return ssh.MarshalAuthorizedKey(c)
+}
 
 // micro is what stores keep of a time: microseconds, in UTC.
 func micro(t time.Time) time.Time { return time.UnixMicro(t.UnixMicro()).UTC() }

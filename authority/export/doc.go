@@ -15,10 +15,10 @@
 //	issuer         the issuer's name in the configuration
 //	shard          of the issuer's CRL; absent: only the complete one
 //	subject        who asked, as authenticated
-//	names          the subject alternative names
+//	names          the subject alternative names, or the principals of an SSH certificate
 //	notBefore      times are RFC 3339, in UTC, to the microsecond
 //	notAfter
-//	key            SHA-256 of the SubjectPublicKeyInfo, lower-case hex
+//	key            SHA-256 of the SubjectPublicKeyInfo, or of an SSH key's wire form, lower-case hex
 //	provisioner
 //	profile
 //	entity         the inventory's ID
@@ -28,11 +28,11 @@
 //	reservedAt     when the record came into being
 //	issuedAt       absent unless issued
 //	revocation     {"reasonCode", "reason", "revokedAt", "provisioner", "by"}; absent: not revoked
-//	certificate    in PEM; absent unless issued, and after [Bare]
+//	certificate    in PEM, or an SSH one as a line of OpenSSH's; absent unless issued, and after [Bare]
 //	tbs            the TBSCertificate in base64; only where there is no certificate, and not after [Bare]
 //
 // Members whose value is empty are left out, but for serial, serialDecimal, status, notBefore, notAfter and
 // reservedAt. [Parse] and [Read] make records of them again.
 //
-// [PEM] writes certificates alone.
+// [PEM] writes X.509 certificates alone.
 package export

@@ -10,8 +10,11 @@ import (
 	"io"
 	"time"
 
+	"golang.org/x/crypto/ssh"
+
 	"github.com/chancery-ca/chancery/authority"
 	"github.com/chancery-ca/chancery/provisioner"
+	"github.com/chancery-ca/chancery/sshca"
 )
 
 // document is a record as JSON has it. The order of its fields is that of the members.
@@ -68,9 +71,7 @@ func documentOf(r *authority.Record) *document {
 	if v := r.Revocation; v != nil {
 		d.Revocation = &revocation{v.ReasonCode, v.Reason, micro(v.RevokedAt), v.Provisioner, v.By}
 	}
-	if len(r.DER) > 0 {
-		d.Certificate = string(pem.EncodeToMemory(&pem.Block{Type: pemType, Bytes: r.DER}))
-	} else {
+	if d.Certificate = string(r.Text()); d.Certificate == "" {
 		d.TBS = r.TBS
 	}
 	return d
@@ -152,6 +153,12 @@ func (d *document) certificate(r *authority.Record) error {
 	if d.Certificate == "" {
 		return nil
 	}
+	if len(d.TBS) > 0 {
+		return errors.New("there are both certificate and tbs")
+	}
+	if r.IsSSH() {
+		return d.sshCertificate(r)
+	}
 	block, rest := pem.Decode([]byte(d.Certificate))
 	if block == nil || block.Type != pemType || len(block.Headers) > 0 || len(bytes.TrimSpace(rest)) > 0 {
 		return errors.New("certificate is not one certificate in PEM")
@@ -162,9 +169,20 @@ func (d *document) certificate(r *authority.Record) error {
 		return err
 	case authority.SerialOf(c.SerialNumber) != r.Serial:
 		return fmt.Errorf("the certificate has the serial %s", authority.SerialOf(c.SerialNumber))
-	case len(d.TBS) > 0:
-		return errors.New("there are both certificate and tbs")
 	}
 	r.DER, r.TBS = c.Raw, c.RawTBSCertificate
+	return nil
+}
+
+func (d *document) sshCertificate(r *authority.Record) error {
+	k, _, options, rest, err := ssh.ParseAuthorizedKey([]byte(d.Certificate))
+	c, ok := k.(*ssh.Certificate)
+	switch {
+	case err != nil || !ok || len(options) > 0 || len(bytes.TrimSpace(rest)) > 0:
+		return errors.New("certificate is not one SSH certificate")
+	case authority.SSHSerialOf(c) != r.Serial:
+		return fmt.Errorf("the certificate has the serial %s", authority.SSHSerialOf(c))
+	}
+	r.DER, r.TBS = c.Marshal(), sshca.Unsigned(c)
 	return nil
 }

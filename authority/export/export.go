@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
@@ -34,17 +33,18 @@ func JSONLines(w io.Writer, records iter.Seq2[*authority.Record, error]) error {
 	return nil
 }
 
-// PEM writes the certificates of the records, one after the other. Records without one are left out. It stops
+// PEM writes the certificates of the records, one after the other. Records without one, and those of SSH
+// certificates, are left out. It stops
 // at the first error, of records or of w.
 func PEM(w io.Writer, records iter.Seq2[*authority.Record, error]) error {
 	for r, err := range records {
 		if err != nil {
 			return err
 		}
-		if len(r.DER) == 0 {
+		if len(r.DER) == 0 || r.IsSSH() {
 			continue
 		}
-		if err := pem.Encode(w, &pem.Block{Type: pemType, Bytes: r.DER}); err != nil {
+		if _, err := w.Write(r.Text()); err != nil {
 			return err
 		}
 	}

@@ -41,7 +41,8 @@ func records(t testing.TB) []*authority.Record {
 	open := *record(t, ca, issued.Leaf.SerialNumber.Text(16))
 	open.Serial, open.Status, open.DER, open.IssuedAt, open.Names, open.Identifiers = "abc", authority.Reserved, nil, time.Time{}, nil, nil
 	open.Shard, open.Entity, open.Previous, open.RequestID, open.Profile = 3, "vm-17", "abb", "r-1", "web"
-	return []*authority.Record{record(t, ca, issued.Leaf.SerialNumber.Text(16)), record(t, ca, revoked.Leaf.SerialNumber.Text(16)), &open}
+	user := ca.SSHUser("alice")
+	return []*authority.Record{record(t, ca, issued.Leaf.SerialNumber.Text(16)), record(t, ca, revoked.Leaf.SerialNumber.Text(16)), &open, record(t, ca, string(authority.SSHSerialOf(user.Certificate)))}
 }
 
 func record(t testing.TB, ca *authoritytest.CA, serial string) *authority.Record {
@@ -54,7 +55,7 @@ func TestJSONLinesComeBack(t *testing.T) {
 	want := records(t)
 	var b bytes.Buffer
 	require.NoError(t, export.JSONLines(&b, seq(want...)))
-	require.Equal(t, 3, strings.Count(b.String(), "\n"))
+	require.Equal(t, 4, strings.Count(b.String(), "\n"))
 	require.Contains(t, b.String(), `"reason":"it leaked <b>&"`)
 	var got []*authority.Record
 	for r, err := range export.Read(strings.NewReader("\n" + b.String())) {

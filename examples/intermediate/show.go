@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
@@ -40,7 +39,8 @@ func show(ctx context.Context, c *command, args []string) (err error) {
 	if err := describe(c.stdout, r, time.Now()); err != nil || *bare || len(r.DER) == 0 {
 		return err
 	}
-	return pem.Encode(c.stdout, &pem.Block{Type: "CERTIFICATE", Bytes: r.DER})
+	_, err = c.stdout.Write(r.Text())
+	return err
 }
 
 // describe writes all that is known of a certificate, but for its bytes.

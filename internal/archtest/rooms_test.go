@@ -83,7 +83,7 @@ var rooms = map[string]room{
 	"authority/policy":      {},
 	"authority/crl":         {ours: []string{"authority", "kms"}, others: []string{asn1}},
 	"authority/crl/crltest": {ours: []string{"authority"}, kind: kit},
-	"authority/export":      {ours: []string{"authority", "provisioner"}},
+	"authority/export":      {ours: []string{"authority", "provisioner", "sshca"}, others: []string{cryptoSSH}},
 	"authority/ocsp":        {ours: []string{"authority"}, others: []string{asn1}},
 	"authority/otelhook":    {ours: []string{"authority", "event", "kms", "provisioner"}, others: []string{"go.opentelemetry.io/otel/..."}},
 	"authority/postgres":    {ours: []string{"acme", "authority", "event", "provisioner", "internal/sqlstore"}, others: []string{goose, "github.com/jackc/pgx/v5/..."}},
