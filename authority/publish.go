@@ -54,6 +54,15 @@ func (a *Authority) Tell(ctx context.Context, t event.Type, subject string, data
 	a.tell(ctx, s, a.post(s, t, subject, data))
 }
 
+// Mention tells the sinks in this process of something that anybody can cause. Those that read from an outbox
+// are not told: otherwise whoever can reach us could fill the disk.
+func (a *Authority) Mention(ctx context.Context, t event.Type, subject string, data event.Data) {
+	s := a.snapshot.Load()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), telling)
+	defer cancel()
+	a.publish(ctx, s, a.post(s, t, subject, data))
+}
+
 // tellRefusal tells of a request that was refused. Those without a credential that anybody accepted cost
 // no row in the outbox: otherwise whoever can reach us could fill the disk.
 func (a *Authority) tellRefusal(ctx context.Context, s *snapshot, e *Error, p Post) {

@@ -100,7 +100,9 @@ func (a *Authority) HasSSHHost(ctx context.Context, name string) (bool, error) {
 	if s.Config.SSH == nil {
 		return false, refuse(NotFound, "", "ssh", "this authority issues no SSH certificates")
 	}
-	name = provisioner.CanonicalDNS(name)
+	if name = provisioner.CanonicalDNS(name); !isText(name) {
+		return false, nil
+	}
 	no := false
 	q := Query{Name: name, Status: Issued, Revoked: &no, NotAfterFrom: time.Now(), NewestFirst: true}
 	for range 10 { // pages: a name has few certificates in force

@@ -24,6 +24,9 @@ const (
 	ConfigRejected      Type = "io.chancery.config.rejected"
 	CRLPublished        Type = "io.chancery.crl.published"
 
+	HostChecked  Type = "io.chancery.host.checked"  // somebody about to connect asked whether a host is one of ours
+	BastionAsked Type = "io.chancery.bastion.asked" // and through which other one it is reached
+
 	AccountCreated     Type = "io.chancery.account.created"
 	AccountUpdated     Type = "io.chancery.account.updated"
 	AccountKeyChanged  Type = "io.chancery.account.rekeyed"
@@ -39,7 +42,7 @@ func Types() []Type {
 	return []Type{
 		CertificateIssued, CertificateRenewed, CertificateRekeyed, CertificateRevoked, CertificateReleased,
 		CertificateExpiring, CertificateExpired, RequestRefused, IssuanceAbandoned, ValidityTruncated,
-		IssuerExpiring, ConfigChanged, ConfigRejected, CRLPublished,
+		IssuerExpiring, ConfigChanged, ConfigRejected, CRLPublished, HostChecked, BastionAsked,
 		AccountCreated, AccountUpdated, AccountKeyChanged, AccountDeactivated, OrderCreated, OrderFailed, ChallengePassed, ChallengeFailed,
 	}
 }
@@ -123,6 +126,17 @@ type Config struct {
 	Error        string   `json:"error,omitempty"`
 }
 
+// Connection is the data of HostChecked and BastionAsked: what a client says that it is about to do. Anybody can
+// say that, so sinks that read from an outbox are not told.
+type Connection struct {
+	Host      string `json:"host"`
+	User      string `json:"user,omitempty"`
+	Known     bool   `json:"known"`             // the host has a certificate in force
+	Bastion   string `json:"bastion,omitempty"` // through which it is reached
+	Remote    string `json:"remote,omitempty"`  // address of the client
+	RequestID string `json:"requestId,omitempty"`
+}
+
 // Account is the data of events about an ACME account.
 type Account struct {
 	ID          string   `json:"account"`
@@ -164,6 +178,7 @@ func (Truncation) data()  {}
 func (Issuer) data()      {}
 func (CRL) data()         {}
 func (Config) data()      {}
+func (Connection) data()  {}
 func (Account) data()     {}
 func (Order) data()       {}
 func (Challenge) data()   {}
@@ -204,6 +219,8 @@ func decodeData(t Type, b []byte) (Data, error) {
 		return decode[CRL](b)
 	case ConfigChanged, ConfigRejected:
 		return decode[Config](b)
+	case HostChecked, BastionAsked:
+		return decode[Connection](b)
 	case AccountCreated, AccountUpdated, AccountKeyChanged, AccountDeactivated:
 		return decode[Account](b)
 	case OrderCreated, OrderFailed:

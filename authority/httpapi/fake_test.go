@@ -24,6 +24,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/chancery-ca/chancery/authority"
+	"github.com/chancery-ca/chancery/event"
 	"github.com/chancery-ca/chancery/provisioner"
 )
 
@@ -44,6 +45,7 @@ type fake struct {
 
 	mu        sync.Mutex
 	sshIssued []*authority.SSHRequest
+	mentioned []event.Event
 	issued    []*authority.Request
 	revoked   []*authority.RevokeRequest
 }
@@ -83,6 +85,12 @@ func (f *fake) SSHHosts(context.Context) ([]authority.SSHHost, error) {
 
 func (f *fake) HasSSHHost(_ context.Context, name string) (bool, error) {
 	return slices.ContainsFunc(f.hosts, func(h authority.SSHHost) bool { return h.Name == name }), nil
+}
+
+func (f *fake) Mention(_ context.Context, t event.Type, _ string, d event.Data) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.mentioned = append(f.mentioned, event.Event{Type: t, Data: d})
 }
 
 func (f *fake) Recognise(context.Context, *x509.Certificate) error {

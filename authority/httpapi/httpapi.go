@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/chancery-ca/chancery/authority"
+	"github.com/chancery-ca/chancery/event"
 	"github.com/chancery-ca/chancery/provisioner"
 )
 
@@ -56,6 +57,7 @@ type backend interface {
 	FederatedSSHKeys() authority.SSHKeys
 	SSHHosts(ctx context.Context) ([]authority.SSHHost, error)
 	HasSSHHost(ctx context.Context, name string) (bool, error)
+	Mention(ctx context.Context, t event.Type, subject string, data event.Data)
 	Recognise(ctx context.Context, c *x509.Certificate) error
 	Roots() []*x509.Certificate
 	FederatedRoots() []*x509.Certificate
@@ -87,7 +89,11 @@ func newAPI(ca backend, o *Options) *api {
 		a.o.Logger = slog.New(slog.DiscardHandler)
 	}
 	a.tls = a.o.TLS.json()
-	a.version = append(mustJSON(map[string]string{"version": a.o.Version}), '\n')
+	version := map[string]any{"version": a.o.Version}
+	if a.o.SSH.Identity { // which is how step's clients are told to ask for one
+		version["requireClientAuthentication"] = true
+	}
+	a.version = append(mustJSON(version), '\n')
 	a.buffers.New = func() any { b := make([]byte, 0, 4<<10); return &b }
 	return a
 }

@@ -2,13 +2,14 @@ package httpapi
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"net/http"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/chancery-ca/chancery/authority"
+	"github.com/chancery-ca/chancery/event"
 	"github.com/chancery-ca/chancery/sshca"
 )
 
@@ -30,6 +31,10 @@ type SSHOptions struct {
 
 	// NoHosts lets nobody list them.
 	NoHosts bool
+
+	// Identity has step's clients ask for an X.509 certificate along with each SSH user certificate, and come
+	// with it from then on. The authority must be one that issues them: see authority.SSH.
+	Identity bool
 
 	// KRL answers what is asked at /ssh/krl: a [krl.Publisher]. Nil: there is no such path.
 	//
@@ -99,6 +104,9 @@ func (a *api) sshCheckHost(c *call) error {
 	if err != nil {
 		return err
 	}
+	a.ca.Mention(c.r.Context(), event.HostChecked, shown(body.Principal), event.Connection{
+		Host: shown(body.Principal), Known: ok, Remote: c.r.RemoteAddr, RequestID: c.id,
+	})
 	c.json(http.StatusOK, mustJSON(map[string]bool{"exists": ok}))
 	return nil
 }
@@ -191,12 +199,27 @@ func (a *api) sshBastion(c *call) error {
 			answer.Bastion = b
 		}
 	}
-	b, err := json.Marshal(answer)
-	if err != nil {
+	asked := event.Connection{Host: shown(body.Hostname), User: shown(body.User), Remote: c.r.RemoteAddr, RequestID: c.id}
+	if answer.Bastion != nil {
+		asked.Bastion = answer.Bastion.Hostname
+	}
+	var err error
+	if asked.Known, err = a.ca.HasSSHHost(c.r.Context(), body.Hostname); err != nil {
 		return err
 	}
-	c.json(http.StatusOK, b)
+	a.ca.Mention(c.r.Context(), event.BastionAsked, asked.Host, asked)
+	c.json(http.StatusOK, mustJSON(answer))
 	return nil
+}
+
+// shown makes what a client says fit for logs.
+func shown(s string) string {
+	return clip(strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(s, "\uFFFD")), 253)
 }
 
 // sshKRL hands over to whatever makes the list.

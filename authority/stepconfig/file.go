@@ -54,7 +54,6 @@ type File struct {
 	userPolicy   *names        // of SSH certificates, as the next
 	hostPolicy   *names
 	ssh          *sshSpec // nil: no SSH
-	sshIdentity  bool
 	sshMinRSA    int
 	provisioners []*spec
 	offboard     bool

@@ -18,7 +18,7 @@ func (f *File) readOwnSSH(s *section) {
 	if bits != 0 && (bits < 2048 || bits > 8192) {
 		s.faults.add(h.at("minRSABits"), "must be from 2048 to 8192")
 	}
-	f.SSH.OpenHosts, f.sshIdentity, f.sshMinRSA = open, identity, bits
+	f.SSH.OpenHosts, f.SSH.Identity, f.sshMinRSA = open, identity, bits
 }
 
 // readSSHEntities reads what a provisioner's SSH certificates want of the inventory.

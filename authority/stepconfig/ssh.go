@@ -17,6 +17,9 @@ type SSH struct {
 	// OpenHosts lets everybody list the hosts: "ssh": {"openHosts": true} in chancery.json. NoHosts lets
 	// nobody do that: disableGetSSHHosts in ca.json.
 	OpenHosts, NoHosts bool
+
+	// Identity gives users X.509 certificates along with SSH ones: "ssh": {"identity": true} in chancery.json.
+	Identity bool
 }
 
 // Bastion is a host through which others are reached. Command and Flags are those of the ssh that leads there.

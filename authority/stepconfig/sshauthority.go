@@ -38,7 +38,7 @@ func (f *File) addSSH(ctx context.Context, c *authority.Config, o Options, all *
 	for _, k := range f.ssh.keys {
 		f.addSSHKey(c.SSH, k, all)
 	}
-	if f.sshIdentity {
+	if f.SSH.Identity {
 		c.SSH.Identity = SSHIdentity
 		c.Profiles = append(c.Profiles, authority.Profile{Name: SSHIdentity, Template: identityTemplate(), Validity: f.limits.user.validity(f.backdate)})
 	}

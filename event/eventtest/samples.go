@@ -32,7 +32,9 @@ func Samples() []event.Event {
 		Type: "http-01", Provisioner: "acme", Account: "ac1", Authorization: "az1", Identifier: "dns:a.internal", Wildcard: true,
 		Address: "192.0.2.1:80", Problem: "connection", Detail: "nobody answered",
 	}
+	connection := event.Connection{Host: "web.internal", User: "alice", Known: true, Bastion: "jump.internal", Remote: "192.0.2.1:1234", RequestID: "r4"}
 	data := map[event.Type]event.Data{
+		event.HostChecked: connection, event.BastionAsked: connection,
 		event.AccountCreated: account, event.AccountUpdated: account, event.AccountKeyChanged: account, event.AccountDeactivated: account,
 		event.OrderCreated: order, event.OrderFailed: order, event.ChallengePassed: challenge, event.ChallengeFailed: challenge,
 		event.CertificateRevoked: revocation, event.CertificateReleased: revocation,

@@ -19,6 +19,7 @@ func (s *server) sshOptions(file *stepconfig.File, p *publication) (o httpapi.SS
 		return o, err
 	}
 	o.Snippets, o.OpenHosts, o.NoHosts = set, file.SSH.OpenHosts, file.SSH.NoHosts
+	o.Identity = file.SSH.Identity
 	if p.krl != nil {
 		o.KRL = p.krl
 	}

@@ -1,6 +1,7 @@
 package interop
 
 import (
+	"math/big"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -288,4 +289,57 @@ func TestSSHFleet(t *testing.T) {
 	ours(t, "the list of hosts is open there")
 	s.own(t, `{}`)
 	s.reload(t, func() bool { _, err := c.try("step", "ssh", "hosts"); return err != nil })
+}
+
+// Without an OpenID provider: a token of its own, and the certificate of a machine. G26, X5C.
+func TestSSHFallbacks(t *testing.T) {
+	t.Parallel()
+	s := serve(t, options{byStep: []string{"--ssh"}})
+	c := user(t, s)
+	c.host("web.internal")
+	c.trustHosts()
+	d := startSSHD(t, c)
+	me := account(t)
+	token := c.token(me, "--ssh", "--principal", me)
+	c.step("ssh", "certificate", "--token", token, "--no-password", "--insecure", "--no-agent", "--force", me, "one")
+	d.in(c, "one")
+	c.refused("step", "ssh", "certificate", "--token", token, "--no-password", "--insecure", "--no-agent", "--force", me, "two")
+
+	s.provisioner(t, "add", "machines", "--type", "X5C", "--x5c-roots", s.root(), "--ssh")
+	s.reload(t, s.has(t, "machines"))
+	c.certificate("machine", "vm-17.internal", by("admin", "--provisioner-password-file", "password", "--not-after", "1h")...)
+	c.step("ssh", "certificate", "--provisioner", "machines", "--x5c-cert", "machine.crt", "--x5c-key", "machine.key", "--no-password", "--insecure",
+		"--no-agent", "--force", "--principal", me, "--not-after", "50m", me, "three")
+	d.in(c, "three")
+	require.Contains(t, c.refused("step", "ssh", "certificate", "--provisioner", "machines", "--x5c-cert", "machine.crt", "--x5c-key", "machine.key",
+		"--no-password", "--insecure", "--no-agent", "--force", "--principal", me, "--not-after", "2h", me, "four"), "credential")
+}
+
+// Along with the SSH certificate comes an X.509 one for the same person, which opens what is for members only, until it is
+// revoked. H11, H16, H17.
+func TestSSHIdentity(t *testing.T) {
+	t.Parallel()
+	ours(t, "step-ca asks for no identity")
+	s := makeFolder(t, options{byStep: []string{"--ssh"}})
+	s.own(t, `{"ssh": {"identity": true}}`)
+	s.start(t)
+	c := user(t, s)
+	c.host("web.internal")
+	c.refused("step", "ssh", "hosts")
+	c.person("ada", "ada@example.com")
+	require.FileExists(t, c.path("identity/identity.crt"))
+	text := c.run("openssl", "x509", "-in", "identity/identity.crt", "-noout", "-ext", "subjectAltName,extendedKeyUsage")
+	require.Contains(t, text, "email:ada@example.com")
+	require.Contains(t, text, "TLS Web Client Authentication")
+	require.NotContains(t, text, "TLS Web Server Authentication")
+	require.NotContains(t, text, "DNS:")
+	require.Contains(t, c.step("ssh", "hosts"), "web.internal")
+	c.step("ssh", "check-host", "web.internal")
+	require.Contains(t, s.stderr.String(), "io.chancery.host.checked")
+
+	serial := strings.TrimSpace(strings.TrimPrefix(c.run("openssl", "x509", "-in", "identity/identity.crt", "-noout", "-serial"), "serial="))
+	n, ok := new(big.Int).SetString(serial, 16)
+	require.True(t, ok, serial)
+	c.step("ca", "revoke", n.String(), "--token", c.token(n.String(), "--revoke"))
+	c.refused("step", "ssh", "hosts")
 }
