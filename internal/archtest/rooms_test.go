@@ -107,7 +107,7 @@ var rooms = map[string]room{
 	"internal/ordeal":   {kind: checks},
 	"internal/interop":  {kind: checks},
 	"internal/size":     {kind: checks},
-	"internal/bench":    {ours: []string{"..."}, others: []string{jose, errgroup, "github.com/jackc/pgx/v5/..."}, kind: program},
+	"internal/bench":    {ours: []string{"..."}, others: []string{jose, cryptoSSH, errgroup, "github.com/jackc/pgx/v5/..."}, kind: program},
 
 	"examples/intermediate":  {ours: []string{"..."}, others: []string{errgroup, "github.com/nats-io/nats.go/..."}, kind: program},
 	"examples/rootca":        {ours: []string{"..."}, kind: program},

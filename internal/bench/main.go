@@ -14,6 +14,12 @@
 // everybody, on SQLite and, if there is a URL, on PostgreSQL.
 //
 //	go run ./internal/bench acme [-n 2000] [-c 8] [-postgres postgres://…]
+//
+// With ssh, it measures SSH user certificates beside X.509 ones, and with fleet what a day's busiest hour asks of a
+// small server: five hundred hosts that renew, and two hundred people who log in.
+//
+//	go run ./internal/bench ssh [-n 4000] [-c 32] [-postgres postgres://…]
+//	go run ./internal/bench fleet
 package main
 
 import (
@@ -21,6 +27,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"slices"
 	"text/tabwriter"
 	"time"
 )
@@ -38,7 +45,7 @@ func main() {
 	folder := flag.String("dir", "", "growth: the folder for the SQLite file; default a temporary one")
 	args := os.Args[1:]
 	what := ""
-	if len(args) > 0 && (args[0] == "growth" || args[0] == "acme") {
+	if len(args) > 0 && slices.Contains([]string{"growth", "acme", "ssh", "fleet"}, args[0]) {
 		what, args = args[0], args[1:]
 	}
 	if what == "acme" {
@@ -53,8 +60,16 @@ func main() {
 		err = growth(context.Background(), *rows, *folder, *url)
 	case *dir != "":
 		err = serve(context.Background(), *dir, *url, *profile, uint16(*port))
+	case what == "fleet":
+		err = fleet(*url)
+	case what == "ssh":
+		err = measure(*n, *c, *rounds, []string{"sign", "ssh"}, *url, *profile)
 	default:
-		err = measure(*n, *c, *rounds, *only, *url, *profile)
+		ops := []string{"sign", "renew"}
+		if *only != "" {
+			ops = []string{*only}
+		}
+		err = measure(*n, *c, *rounds, ops, *url, *profile)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -62,7 +77,7 @@ func main() {
 	}
 }
 
-func measure(n, clients, rounds int, only, postgresURL, profile string) error {
+func measure(n, clients, rounds int, ops []string, postgresURL, profile string) error {
 	dir, err := os.MkdirTemp("", "bench")
 	if err != nil {
 		return err
@@ -79,8 +94,8 @@ func measure(n, clients, rounds int, only, postgresURL, profile string) error {
 	}
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(w, "operation\top/s\tserver CPU/op\tp50\tp99\tfloor\tratio\t")
-	for _, op := range []operation{l.sign(), l.renew()} {
-		if only != "" && only != op.name {
+	for _, op := range []operation{l.sign(), l.renew(), l.ssh()} {
+		if !slices.Contains(ops, op.name) {
 			continue
 		}
 		var results []result

@@ -35,6 +35,7 @@ import (
 	"github.com/chancery-ca/chancery/kms"
 	"github.com/chancery-ca/chancery/provisioner"
 	"github.com/chancery-ca/chancery/provisioner/jwk"
+	"github.com/chancery-ca/chancery/provisioner/sshpop"
 )
 
 // hello is the first line that the server prints: what a client has to know.
@@ -45,7 +46,7 @@ type hello struct {
 }
 
 // serve is the server's process. It answers each line on its standard input with a line: "cpu" with the
-// CPU time that the process has used, "sign", "renew" and "acme" with the floor of that operation, all in
+// CPU time that the process has used, "sign", "renew", "ssh" and "acme" with the floor of that operation, all in
 // nanoseconds; "calls" and "trips" with the count of those.
 func serve(ctx context.Context, dir, postgresURL, profile string, port uint16) error {
 	debug.SetGCPercent(400) // as examples/intermediate does
@@ -163,10 +164,20 @@ func newCA(ctx context.Context, store authority.Store) (*authority.Config, jose.
 	if err != nil {
 		return nil, none, err
 	}
+	pop, err := sshpop.New(sshpop.Config{Name: "sshpop"})
+	if err != nil {
+		return nil, none, err
+	}
+	ssh, err := sshCA()
+	if err != nil {
+		return nil, none, err
+	}
 	return &authority.Config{
+		SSH:          ssh,
+		Bindings:     map[string]authority.Binding{"admin": {SSH: []string{""}}, "sshpop": {SSH: []string{""}}},
 		Roots:        []*x509.Certificate{root},
 		Issuers:      []authority.Issuer{{Name: "bench", Chain: []*x509.Certificate{inter}, Signer: kms.FromCrypto(crypto.Signer(keys[1]))}},
-		Provisioners: []provisioner.Provisioner{&provisioner.Local{ID: "self", Names: provisioner.ParseNames([]string{"127.0.0.1"})}, admin},
+		Provisioners: []provisioner.Provisioner{&provisioner.Local{ID: "self", Names: provisioner.ParseNames([]string{"127.0.0.1"})}, admin, pop},
 		Store:        store,
 	}, jose.JSONWebKey{Key: keys[2], Algorithm: string(jose.ES256)}, nil
 }
