@@ -13,7 +13,7 @@ import (
 // environments are narrowed by further entries of Config.Claims ("ref", "environment").
 //
 // A certificate names the repository as https://github.com/owner/name. SSH user certificates have the
-// repository's name as their principal, if it can be that of an account.
+// repository's name as their principal, if it can be that of an account and is not root.
 func GitHubActions(name, audience string, repositories ...string) Config {
 	return job(name, audience, "https://token.actions.githubusercontent.com", "repository", "https://github.com/", repositories)
 }
@@ -26,7 +26,8 @@ func GitLabCI(name, instance, audience string, projects ...string) Config {
 }
 
 // Buildkite is the same for the tokens of Buildkite's agents, for organizations by their slugs. A certificate
-// names the pipeline.
+// names the pipeline. Whoever may add pipelines to an organization chooses their names, and with them the
+// principals: for SSH, narrow the pipelines by an entry of Config.Claims ("pipeline_slug").
 func Buildkite(name, audience string, organizations ...string) Config {
 	c := job(name, audience, "https://agent.buildkite.com", "organization_slug", "", organizations)
 	c.Identity = func(claims map[string]any) (*Identity, error) {
@@ -35,7 +36,7 @@ func Buildkite(name, audience string, organizations ...string) Config {
 		if org == "" || pipeline == "" {
 			return nil, errNoJob
 		}
-		return jobIdentity(claims, "https://buildkite.com/"+org+"/"+pipeline, pipeline)
+		return jobIdentity(claims, "https://buildkite.com/"+url.PathEscape(org)+"/"+url.PathEscape(pipeline), pipeline)
 	}
 	return c
 }
@@ -66,7 +67,7 @@ func jobIdentity(claims map[string]any, uri, short string) (*Identity, error) {
 	if i.Subject, _ = claims["sub"].(string); i.Subject == "" {
 		return nil, errNoJob
 	}
-	if account(short) == short && short != "" && short[0] != '-' {
+	if account(short) == short && short != "" && short[0] != '-' && short != "root" {
 		i.Principals = []string{short}
 	}
 	return i, nil

@@ -70,8 +70,53 @@ func TestJobs(t *testing.T) {
 		_, err = o.Authorize(context.Background(), x509Request(t, p.token(with(claims, map[string]any{"aud": "sigstore"}))))
 		requireCode(t, err, "audience", name)
 	}
-	_, err := oidc.New(oidc.GitHubActions("gh", "ca"))
-	require.ErrorContains(t, err, "no value of claim")
+	for _, c := range []oidc.Config{oidc.GitHubActions("gh", "ca"), oidc.GitLabCI("gl", "https://gitlab.com", "ca"), oidc.Buildkite("bk", "ca")} {
+		_, err := oidc.New(c)
+		require.ErrorContains(t, err, "no value of claim")
+	}
+	_, err := oidc.New(oidc.GitHubActions("gh", "ca", ""))
+	require.ErrorContains(t, err, "is empty")
+	_, err = oidc.New(oidc.GitLabCI("gl", "http://gitlab.example.com", "ca", "a/b"))
+	require.ErrorContains(t, err, "is not https")
+	_, err = oidc.New(oidc.GitHubActions("gh", "", "a/b"))
+	require.ErrorContains(t, err, "no client id")
+}
+
+// A job's principal is the last word of its name, if that can be an account's, and root's never.
+func TestJobPrincipals(t *testing.T) {
+	claims := map[string]any{"sub": "s", "organization_slug": "acme-inc"}
+	for short, ok := range map[string]bool{
+		"deploy": true, "super-duper-app": true, "app2": true,
+		"root": false, "Deploy": false, "my.app": false, "my_app": true, "-x": false, "a b": false, "a,b": false, "d\u00e9ploy": false,
+	} {
+		for _, x := range []struct {
+			config oidc.Config
+			claims map[string]any
+		}{
+			{oidc.GitHubActions("gh", "ca", "o/"+short), map[string]any{"repository": "o/" + short}},
+			{oidc.GitLabCI("gl", "https://gitlab.com", "ca", "g/s/"+short), map[string]any{"project_path": "g/s/" + short}},
+			{oidc.Buildkite("bk", "ca", "acme-inc"), map[string]any{"pipeline_slug": short}},
+		} {
+			who, err := x.config.Identity(with(claims, x.claims))
+			require.NoError(t, err, short)
+			require.Equal(t, "s", who.Subject)
+			if ok {
+				require.Equal(t, []string{short}, who.Principals)
+			} else {
+				require.Empty(t, who.Principals, short)
+			}
+			_, err = x.config.Identity(with(with(claims, x.claims), map[string]any{"sub": nil}))
+			require.Error(t, err, "no subject")
+			for k := range x.claims {
+				_, err = x.config.Identity(with(claims, map[string]any{k: []any{short}}))
+				require.Error(t, err, "a list of names is none")
+			}
+		}
+	}
+	// Nothing in a pipeline's name makes the URI that of another.
+	who, err := oidc.Buildkite("bk", "ca", "acme-inc").Identity(with(claims, map[string]any{"pipeline_slug": "a/../b?c#d"}))
+	require.NoError(t, err)
+	require.Equal(t, []string{"https://buildkite.com/acme-inc/a%2F..%2Fb%3Fc%23d"}, who.Names.URIs)
 }
 
 // ID tokens of people, in the shape of well-known providers.
@@ -90,6 +135,9 @@ func TestShapes(t *testing.T) {
 		"Entra": {"https://login.microsoftonline.com/organizations/v2.0/.well-known/openid-configuration", "9188040d-6c67-4c5b-b112-36a304b66dad", "https://login.microsoftonline.com/{tenantid}/v2.0", map[string]any{
 			"iss": "https://login.microsoftonline.com/9188040d-6c67-4c5b-b112-36a304b66dad/v2.0", "sub": "AAAAAAAAAAAAAAAAAAAAAIkzqFVrSaSaFHy782bbtaQ", "tid": "9188040d-6c67-4c5b-b112-36a304b66dad",
 			"preferred_username": "joe@example.com", "email": "joe@example.com", "oid": "00000000-0000-0000-66f3-3332eca7ea81", "ver": "2.0",
+		}},
+		"Auth0": {"https://example.eu.auth0.com/", "", "https://example.eu.auth0.com/", map[string]any{
+			"iss": "https://example.eu.auth0.com/", "sub": "auth0|507f1f77bcf86cd799439011", "nickname": "joe", "email": "joe@example.com", "email_verified": true, "sid": "x",
 		}},
 		"Keycloak": {"https://sso.example.com/realms/main", "", "https://sso.example.com/realms/main", map[string]any{
 			"iss": "https://sso.example.com/realms/main", "typ": "ID", "azp": client, "sub": "f:1:joe", "acr": "1", "email": "joe@example.com", "email_verified": true, "groups": []string{"/ops"}, "sid": "x",

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -52,14 +53,15 @@ type Config struct {
 	Identity func(claims map[string]any) (*Identity, error)
 
 	Renewal provisioner.Renewal
-	MaxLife time.Duration // how far ahead a token may expire; zero means 24h
+	MaxLife time.Duration // how far ahead a token may expire; zero means 24h, and less is a fault
 
 	ListenAddress string   // for step's clients: where their end of the flow listens
 	Scopes        []string // for step's clients
 	AuthParams    []string // for step's clients
 
-	// Client asks the provider; nil: one that follows no redirect and has no proxy. It must have a policy for
-	// the addresses that it connects to, if ConfigurationEndpoint is not the operator's own choice.
+	// Client asks the provider; nil: one that has no proxy. Redirects are followed only if it has a
+	// CheckRedirect that says so. It must have a policy for the addresses that it connects to, if
+	// ConfigurationEndpoint is not the operator's own choice.
 	Client *http.Client
 
 	// Extra are further members of the public form, "claims" and "options" for step's clients. They are
@@ -100,6 +102,21 @@ func (c *Config) check() error {
 		if len(v) == 0 {
 			errs = append(errs, fmt.Errorf("oidc: provisioner %q: no value of claim %.100q is allowed", c.Name, k))
 		}
+		if slices.Contains(v, "") {
+			errs = append(errs, fmt.Errorf("oidc: provisioner %q: a value of claim %.100q is empty", c.Name, k))
+		}
+	}
+	// What is empty would match what a token leaves empty, or does not say at all.
+	for _, l := range []struct {
+		name string
+		list []string
+	}{{"admins", c.Admins}, {"groups", c.Groups}, {"acr", c.ACR}, {"amr", c.AMR}, {"audiences", c.Audiences}} {
+		if slices.Contains(l.list, "") {
+			errs = append(errs, fmt.Errorf("oidc: provisioner %q: an entry of %s is empty", c.Name, l.name))
+		}
+	}
+	if c.MaxLife < 0 {
+		errs = append(errs, fmt.Errorf("oidc: provisioner %q: the longest life of a token is negative", c.Name))
 	}
 	if c.ListenAddress != "" {
 		if _, _, err := net.SplitHostPort(c.ListenAddress); err != nil {
@@ -112,7 +129,7 @@ func (c *Config) check() error {
 // checkURL wants https, but for a provider on this machine.
 func checkURL(s string) error {
 	u, err := url.Parse(s)
-	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" {
 		return errors.New("is no URL of a document")
 	}
 	host := u.Hostname()

@@ -5,12 +5,14 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/chancery-ca/chancery/provisioner"
 )
 
 // ByEmail is the usual [Config.Identity]: the subject and the e-mail address. X.509 names are the address
-// and the URI issuer#subject, SSH principals those of [Principals].
+// and the URI issuer#subject, SSH principals those of [Principals]. An address that two readers could read
+// as two people's is an error.
 func ByEmail(claims map[string]any) (*Identity, error) {
 	sub, _ := claims["sub"].(string)
 	iss, _ := claims["iss"].(string)
@@ -18,7 +20,7 @@ func ByEmail(claims map[string]any) (*Identity, error) {
 	i := &Identity{Subject: sub, Email: email, Groups: stringsOf(claims["groups"])}
 	if email != "" {
 		n := provisioner.ParseNames([]string{email})
-		if len(n.Emails) != 1 {
+		if len(n.Emails) != 1 || !isAddress(email) {
 			return nil, errors.New("the e-mail address is none")
 		}
 		i.Email, i.Names.Emails = n.Emails[0], n.Emails
@@ -31,8 +33,17 @@ func ByEmail(claims map[string]any) (*Identity, error) {
 	return i, nil
 }
 
+// isAddress wants one at sign with something on either side, and nothing that cannot be seen: quoted local
+// parts (RFC 5321, section 4.1.2), which could hold all that, are nobody's in practice.
+func isAddress(email string) bool {
+	local, domain, ok := strings.Cut(email, "@")
+	return ok && local != "" && domain != "" && !strings.Contains(domain, "@") &&
+		!strings.ContainsFunc(email, func(r rune) bool { return r == ' ' || !unicode.IsPrint(r) })
+}
+
 // Principals are step's for an e-mail address: its local part as the name of an account, its local part as
-// it is, and the whole, each once. A local part with a comma gives only the first.
+// it is, and the whole, each once. A local part with a comma gives only the first, and one with an at sign
+// does not stand for itself: it could be the whole address of somebody else.
 func Principals(email string) []string {
 	local, _, ok := strings.Cut(email, "@")
 	if i := strings.LastIndexByte(email, '@'); i >= 0 {
@@ -43,6 +54,9 @@ func Principals(email string) []string {
 	}
 	var out []string
 	for _, s := range []string{account(local), local, email} {
+		if s == local && strings.ContainsRune(s, '@') {
+			continue
+		}
 		if s != "" && !slices.Contains(out, s) && !strings.ContainsRune(s, ',') {
 			out = append(out, s)
 		}

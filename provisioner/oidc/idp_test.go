@@ -97,7 +97,7 @@ func (p *idp) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	h := http.Header{}
 	if p.freshness != "" {
-		h.Set("Cache-Control", p.freshness)
+		h["Cache-Control"] = strings.Split(p.freshness, "\n")
 	}
 	return &http.Response{StatusCode: status, Header: h, Body: io.NopCloser(strings.NewReader(string(b))), Request: r}, err
 }

@@ -31,6 +31,9 @@ func New(c Config) (*Provisioner, error) {
 		return nil, err
 	}
 	c.Claims = maps.Clone(c.Claims)
+	for k, v := range c.Claims {
+		c.Claims[k] = slices.Clone(v)
+	}
 	for _, l := range []*[]string{&c.Admins, &c.Domains, &c.Groups, &c.ACR, &c.AMR, &c.Audiences, &c.Scopes, &c.AuthParams} {
 		*l = slices.Clone(*l)
 	}

@@ -2,7 +2,9 @@ package oidc_test
 
 import (
 	"context"
+	"crypto"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -47,6 +49,34 @@ func TestConformance(t *testing.T) {
 	})
 }
 
+// The kit's forgeries of tokens, too. They are made for step's one-time tokens, so these have a jti and no
+// nonce, live no longer than those, and sha is a claim like others, with a rule. Revocation is not among
+// them: an admin may revoke every serial.
+func TestForgeries(t *testing.T) {
+	for _, alg := range []jose.SignatureAlgorithm{jose.ES256, jose.RS256, jose.EdDSA} {
+		t.Run(string(alg), func(t *testing.T) {
+			p := newIDP(t)
+			p.rotate("k1", alg)
+			stranger := provisionertest.NewKey(t, alg)
+			token := func() string {
+				return p.token(with(good(), map[string]any{"nonce": nil, "jti": fmt.Sprint("j-", serial()), "sha": "seen"}))
+			}
+			provisionertest.Run(t, func(t *testing.T) provisionertest.Harness {
+				return provisionertest.Harness{
+					Provisioner: p.provisioner(func(c *oidc.Config) {
+						c.MaxLife, c.Claims = 2*time.Hour, map[string][]string{"sha": {"seen"}}
+					}),
+					Good: map[provisioner.Operation]func() *provisioner.Request{
+						provisioner.X509Sign: func() *provisioner.Request { return x509Request(t, token()) },
+						provisioner.SSHSign:  func() *provisioner.Request { return sshRequest(t, token()) },
+					},
+					Tokens: &provisionertest.Tokens{Key: p.keys[0].Key.(crypto.Signer), Algorithm: alg, Stranger: stranger},
+				}
+			})
+		})
+	}
+}
+
 func TestGrant(t *testing.T) {
 	p := newIDP(t)
 	o := p.provisioner(nil)
@@ -84,7 +114,7 @@ func TestPrincipals(t *testing.T) {
 		"ALICE@ex.com":       {"alice", "ALICE", "ALICE@ex.com"},
 		"a-b@ex.com":         {"a-b", "a-b@ex.com"},
 		"jörg@ex.com":        {"j_rg", "jörg", "jörg@ex.com"},
-		`"a@b"@ex.com`:       {"_a_b_", `"a@b"`, `"a@b"@ex.com`},
+		`"a@b"@ex.com`:       {"_a_b_", `"a@b"@ex.com`}, // "a@b" could be all of somebody's address
 		"a,root@ex.com":      {"a_root"},
 		"@ex.com":            nil,
 		"alice":              nil,
@@ -142,7 +172,7 @@ func TestRefusals(t *testing.T) {
 		"a domain that ends like it": {map[string]any{"email": "joe@evilexample.com"}, "domain"},
 		"domain in capitals":         {map[string]any{"email": "joe@EXAMPLE.COM"}, ""},
 		"no address":                 {map[string]any{"email": nil}, "email"},
-		"two in one address":         {map[string]any{"email": "joe@example.org@example.com"}, ""},
+		"two in one address":         {map[string]any{"email": "joe@example.org@example.com"}, "identity"},
 		"no group":                   {map[string]any{"groups": nil}, "group"},
 		"other groups":               {map[string]any{"groups": []string{"dev", "OPS"}}, "group"},
 		"one group as text":          {map[string]any{"groups": "ops"}, ""},
@@ -163,9 +193,6 @@ func TestRefusals(t *testing.T) {
 	} {
 		for _, request := range []func(testing.TB, string) *provisioner.Request{x509Request, sshRequest} {
 			r := request(t, p.token(with(base(), x.changes)))
-			if r.SSH != nil && strings.HasPrefix(name, "two in one") {
-				continue
-			}
 			g, err := strict(nil).Authorize(context.Background(), r)
 			if x.code == "" {
 				require.NoError(t, err, name)
@@ -290,15 +317,16 @@ func TestPublic(t *testing.T) {
 
 func TestConfig(t *testing.T) {
 	for want, c := range map[string]oidc.Config{
-		"no name":            {ClientID: "id", ConfigurationEndpoint: issuer},
-		"no client id":       {Name: "n", ConfigurationEndpoint: issuer},
-		"is no URL":          {Name: "n", ClientID: "id"},
-		"is not https":       {Name: "n", ClientID: "id", ConfigurationEndpoint: "http://idp.example.com"},
-		"is no domain":       {Name: "n", ClientID: "id", ConfigurationEndpoint: issuer, Domains: []string{"@example.com"}},
-		"no value of claim":  {Name: "n", ClientID: "id", ConfigurationEndpoint: issuer, Claims: map[string][]string{"repository": nil}},
-		"is not host:port":   {Name: "n", ClientID: "id", ConfigurationEndpoint: issuer, ListenAddress: "10000"},
-		"configuration endp": {Name: "n", ClientID: "id", ConfigurationEndpoint: "https://user:pw@idp.example.com"},
-		"public form":        {Name: "n", ClientID: "id", ConfigurationEndpoint: issuer, Extra: map[string]any{"x": func() {}}},
+		"no name":               {ClientID: "id", ConfigurationEndpoint: issuer},
+		"no client id":          {Name: "n", ConfigurationEndpoint: issuer},
+		"is no URL":             {Name: "n", ClientID: "id"},
+		"is not https":          {Name: "n", ClientID: "id", ConfigurationEndpoint: "http://idp.example.com"},
+		"is no domain":          {Name: "n", ClientID: "id", ConfigurationEndpoint: issuer, Domains: []string{"@example.com"}},
+		"no value of claim":     {Name: "n", ClientID: "id", ConfigurationEndpoint: issuer, Claims: map[string][]string{"repository": nil}},
+		"is not host:port":      {Name: "n", ClientID: "id", ConfigurationEndpoint: issuer, ListenAddress: "10000"},
+		"endpoint is no URL of": {Name: "n", ClientID: "id", ConfigurationEndpoint: "https://idp.example.com?"},
+		"configuration endp":    {Name: "n", ClientID: "id", ConfigurationEndpoint: "https://user:pw@idp.example.com"},
+		"public form":           {Name: "n", ClientID: "id", ConfigurationEndpoint: issuer, Extra: map[string]any{"x": func() {}}},
 	} {
 		_, err := oidc.New(c)
 		require.ErrorContains(t, err, want)

@@ -5,6 +5,7 @@ import (
 	"crypto"
 	"errors"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -31,11 +32,11 @@ type provider struct {
 	endpoint string // of the discovery document
 	tenant   string
 	fetch    fetcher
-	turn     chan struct{} // held by whoever asks the provider
+	known    atomic.Pointer[facts]
 
-	known   atomic.Pointer[facts]
-	tried   atomic.Int64 // when it was asked last, in nanoseconds
-	trouble atomic.Pointer[error]
+	turn    chan struct{} // held by whoever asks the provider, and for the fields below
+	tried   time.Time     // when it was asked last, by a clock that nobody can set back
+	trouble error         // what came of it, if nothing is known yet
 }
 
 // facts are immutable.
@@ -59,14 +60,19 @@ func newProvider(c *Config) *provider {
 	if !strings.HasSuffix(endpoint, discoveryPath) {
 		endpoint += discoveryPath
 	}
-	client := c.Client
-	if client == nil {
-		client = &http.Client{
-			Transport:     &http.Transport{TLSHandshakeTimeout: fetchWithin, ResponseHeaderTimeout: fetchWithin, MaxIdleConns: 2, IdleConnTimeout: 30 * time.Second, ForceAttemptHTTP2: true},
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	var client http.Client
+	if c.Client != nil {
+		client = *c.Client
+	} else {
+		client.Transport = &http.Transport{
+			TLSHandshakeTimeout: fetchWithin, ResponseHeaderTimeout: fetchWithin, MaxResponseHeaderBytes: 64 << 10,
+			MaxIdleConns: 2, IdleConnTimeout: 30 * time.Second, ForceAttemptHTTP2: true,
 		}
 	}
-	return &provider{endpoint: endpoint, tenant: c.TenantID, fetch: fetcher{client}, turn: make(chan struct{}, 1)}
+	if client.CheckRedirect == nil { // the standard library's answer is to follow, to http as well
+		client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	}
+	return &provider{endpoint: endpoint, tenant: c.TenantID, fetch: fetcher{&client}, turn: make(chan struct{}, 1)}
 }
 
 // isIssuer is asked after a token's signature was found good, so the facts are there.
@@ -113,13 +119,23 @@ func (f *facts) key(id string) *key {
 	return nil
 }
 
-// refresh asks the provider, unless somebody has just done so. Those who come meanwhile wait for the answer.
-// If there is none, what is known already is good for a while.
+// refresh asks the provider, unless somebody has just done so. Those who come meanwhile wait for the answer,
+// unless what they have is only stale: a provider that hangs must not make everybody wait by turns. If there
+// is no answer, what is known already is good for a while.
 func (p *provider) refresh(ctx context.Context, have *facts, stale bool) (*facts, error) {
 	select {
 	case p.turn <- struct{}{}:
-	case <-ctx.Done():
-		return nil, unavailable(ctx.Err())
+	default:
+		if stale && have != nil {
+			if f, err := p.old(have, time.Now()); err == nil {
+				return f, nil
+			}
+		}
+		select {
+		case p.turn <- struct{}{}:
+		case <-ctx.Done():
+			return nil, unavailable(ctx.Err())
+		}
 	}
 	defer func() { <-p.turn }()
 	now := time.Now()
@@ -127,19 +143,19 @@ func (p *provider) refresh(ctx context.Context, have *facts, stale bool) (*facts
 	switch {
 	case f != nil && f != have && (!stale || now.Before(f.until)): // somebody else has asked
 		return f, nil
-	case now.Sub(time.Unix(0, p.tried.Load())) < askAgain:
+	case !p.tried.IsZero() && now.Sub(p.tried) < askAgain:
 		if f == nil {
-			return nil, unavailable(*p.trouble.Load())
+			return nil, unavailable(p.trouble)
 		}
 		return p.old(f, now)
 	}
-	p.tried.Store(now.UnixNano())
+	p.tried = now
 	fresh, err := p.ask(context.WithoutCancel(ctx), now) // the answer is for everybody
 	if err == nil {
 		p.known.Store(fresh)
 		return fresh, nil
 	}
-	p.trouble.Store(&err)
+	p.trouble = err
 	if f == nil {
 		return nil, unavailable(err)
 	}
@@ -178,7 +194,7 @@ func (p *provider) ask(ctx context.Context, now time.Time) (*facts, error) {
 	if d.Issuer == "" || strings.Contains(d.Issuer, "{") {
 		return nil, errors.New("oidc: the discovery document does not say whose it is")
 	}
-	if err := checkURL(d.Keys); err != nil {
+	if !p.mayAsk(d.Keys) {
 		return nil, errors.New("oidc: the provider's keys are not behind https")
 	}
 	var set struct {
@@ -201,6 +217,17 @@ func (p *provider) ask(ctx context.Context, now time.Time) (*facts, error) {
 		return nil, errors.New("oidc: the provider has no key for signatures")
 	}
 	return f, nil
+}
+
+// mayAsk judges where keys are said to be: behind https, possibly with a query, as some of Entra's are. A
+// provider on this machine, during development, may do without. Another must not have us ask this machine.
+func (p *provider) mayAsk(keys string) bool {
+	u, err := url.Parse(keys)
+	if err != nil || u.Scheme != "https" && !strings.HasPrefix(p.endpoint, "http://") {
+		return false
+	}
+	u.RawQuery = ""
+	return checkURL(u.String()) == nil
 }
 
 // maxKeys bounds how many keys a provider may have.

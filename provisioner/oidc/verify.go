@@ -128,7 +128,7 @@ func (p *Provisioner) judgePerson(c *provisioner.Claims, b *bearer) error {
 
 func (p *Provisioner) inDomains(email string) bool {
 	_, domain, _ := cutLast(email)
-	return slices.ContainsFunc(p.c.Domains, func(d string) bool { return strings.EqualFold(d, domain) })
+	return slices.ContainsFunc(p.c.Domains, func(d string) bool { return sameDomain(d, domain) })
 }
 
 func cutLast(email string) (local, domain string, ok bool) {
@@ -139,11 +139,15 @@ func cutLast(email string) (local, domain string, ok bool) {
 	return email[:i], email[i+1:], true
 }
 
+// sameDomain compares without the case of ASCII letters. Unicode folds more (the Kelvin sign to k), and would
+// let whoever has an address at another domain be the namesake of one of ours.
+func sameDomain(a, b string) bool { return provisioner.CanonicalDNS(a) == provisioner.CanonicalDNS(b) }
+
 // isAdmin compares e-mail addresses, their domains without case, and groups.
 func (p *Provisioner) isAdmin(who *Identity) bool {
 	local, domain, ok := cutLast(who.Email)
 	for _, a := range p.c.Admins {
-		if l, d, is := cutLast(a); ok && is && l == local && strings.EqualFold(d, domain) {
+		if l, d, is := cutLast(a); ok && is && l == local && sameDomain(d, domain) {
 			return true
 		}
 		if slices.Contains(who.Groups, a) {
