@@ -80,13 +80,13 @@ func (g *grown) fill(ctx context.Context) error {
 // pass starts an authority on the store as it is, and measures everything.
 func (g *grown) pass(ctx context.Context, when string) error {
 	began := time.Now()
-	store, err := openStore(ctx, g.dir, g.url, new(counts))
+	store, err := openStore(ctx, g.dir, g.url, false, new(counts))
 	if err != nil {
 		return err
 	}
 	defer store.Close()
 	say(when+": open the store", "%s", round(time.Since(began)))
-	c, _, err := newCA(ctx, store)
+	c, _, err := newCA(ctx, store, keyP256)
 	if err != nil {
 		return err
 	}
@@ -199,7 +199,7 @@ func (g *grown) search(ctx context.Context, when string, s authority.Store) erro
 // lists makes CRLs: one for all, then sixteen shards.
 func (g *grown) lists(ctx context.Context, when string, s authority.Store) error {
 	for _, shards := range []int{0, 16} {
-		c, _, err := newCA(ctx, s)
+		c, _, err := newCA(ctx, s, keyP256)
 		if err != nil {
 			return err
 		}

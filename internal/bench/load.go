@@ -33,6 +33,7 @@ type load struct {
 // operation is what a client does again and again.
 type operation struct {
 	name    string
+	floor   string // what the server calls its floor
 	client  func() (*http.Client, error)
 	request func() (*http.Request, error)
 }
@@ -65,7 +66,7 @@ func (l *load) https(certificates ...tls.Certificate) *http.Client {
 }
 
 func (l *load) sign() operation {
-	return operation{"sign", func() (*http.Client, error) { return l.https(), nil }, l.signRequest}
+	return operation{"sign", "sign", func() (*http.Client, error) { return l.https(), nil }, l.signRequest}
 }
 
 func (l *load) signRequest() (*http.Request, error) {
@@ -81,7 +82,7 @@ func (l *load) signRequest() (*http.Request, error) {
 }
 
 func (l *load) renew() operation {
-	return operation{"renew", l.holder, func() (*http.Request, error) {
+	return operation{"renew", "renew", l.holder, func() (*http.Request, error) {
 		return http.NewRequest("POST", l.s.URL+"/renew", nil)
 	}}
 }
@@ -119,6 +120,22 @@ func do(c *http.Client, q *http.Request) ([]byte, error) {
 		err = fmt.Errorf("%s: %s", r.Status, b)
 	}
 	return b, err
+}
+
+// rounds runs op as often, each time with its floor, and returns the result in the middle.
+func (l *load) rounds(op operation, n, rounds int) (result, error) {
+	var results []result
+	for range rounds {
+		r, err := l.run(op, n)
+		if err != nil {
+			return result{}, fmt.Errorf("%s: %w", op.name, err)
+		}
+		if r.floor, err = l.s.floor(op.floor); err != nil {
+			return result{}, err
+		}
+		results = append(results, r)
+	}
+	return median(results), nil
 }
 
 // run sends n requests, after one from each client that is not counted.

@@ -15,10 +15,10 @@
 //
 //	go run ./internal/bench acme [-n 2000] [-c 8] [-postgres postgres://…]
 //
-// With ssh, it measures SSH user certificates beside X.509 ones, and with fleet what a day's busiest hour asks of a
-// small server: five hundred hosts that renew, and two hundred people who log in.
+// With ssh, it measures SSH user certificates beside X.509 ones, on SQLite and in memory, and with fleet what a
+// day's busiest hour asks of a small server: five hundred hosts that renew, and two hundred people who log in.
 //
-//	go run ./internal/bench ssh [-n 4000] [-c 32] [-postgres postgres://…]
+//	go run ./internal/bench ssh [-n 4000] [-c 32] [-sshkey ed25519] [-postgres postgres://…]
 //	go run ./internal/bench fleet
 package main
 
@@ -40,6 +40,8 @@ func main() {
 	only := flag.String("only", "", "measure just that operation")
 	profile := flag.String("cpuprofile", "", "write the server's CPU profile there")
 	url := flag.String("postgres", "", "the URL of an empty PostgreSQL database to use instead of SQLite")
+	sshKey := flag.String("sshkey", "p256", "what the SSH CA's keys are: p256, as step ca init --ssh makes them, or ed25519")
+	memory := flag.Bool("memory", false, "keep certificates in memory instead of SQLite")
 	port := flag.Uint("http01", 0, "the port where http-01 is answered (used by the program itself)")
 	rows := flag.Int("rows", 10_000_000, "growth: how many certificates")
 	folder := flag.String("dir", "", "growth: the folder for the SQLite file; default a temporary one")
@@ -59,17 +61,17 @@ func main() {
 	case what == "growth":
 		err = growth(context.Background(), *rows, *folder, *url)
 	case *dir != "":
-		err = serve(context.Background(), *dir, *url, *profile, uint16(*port))
+		err = serve(context.Background(), *dir, *url, *profile, *sshKey, *memory, uint16(*port))
 	case what == "fleet":
-		err = fleet(*url)
+		err = fleet(*url, *sshKey)
 	case what == "ssh":
-		err = measure(*n, *c, *rounds, []string{"sign", "ssh"}, *url, *profile)
+		err = sshMeasure(*n, *c, *rounds, *sshKey, *url, *profile)
 	default:
 		ops := []string{"sign", "renew"}
 		if *only != "" {
 			ops = []string{*only}
 		}
-		err = measure(*n, *c, *rounds, ops, *url, *profile)
+		err = measure(*n, *c, *rounds, ops, *memory, *url, *profile)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -77,13 +79,13 @@ func main() {
 	}
 }
 
-func measure(n, clients, rounds int, ops []string, postgresURL, profile string) error {
+func measure(n, clients, rounds int, ops []string, memory bool, postgresURL, profile string) error {
 	dir, err := os.MkdirTemp("", "bench")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	s, err := start(dir, postgresURL, profile)
+	s, err := start(dir, postgresURL, profile, fmt.Sprintf("-memory=%t", memory))
 	if err != nil {
 		return err
 	}
@@ -94,22 +96,14 @@ func measure(n, clients, rounds int, ops []string, postgresURL, profile string) 
 	}
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(w, "operation\top/s\tserver CPU/op\tp50\tp99\tfloor\tratio\t")
-	for _, op := range []operation{l.sign(), l.renew(), l.ssh()} {
+	for _, op := range []operation{l.sign(), l.renew(), l.ssh(keyP256)} {
 		if !slices.Contains(ops, op.name) {
 			continue
 		}
-		var results []result
-		for range rounds {
-			r, err := l.run(op, n)
-			if err != nil {
-				return fmt.Errorf("%s: %w", op.name, err)
-			}
-			if r.floor, err = s.floor(op.name); err != nil {
-				return err
-			}
-			results = append(results, r)
+		r, err := l.rounds(op, n, rounds)
+		if err != nil {
+			return err
 		}
-		r := median(results)
 		fmt.Fprintf(w, "%s\t%.0f\t%s\t%s\t%s\t%s\t%.2f\t\n", op.name, r.perSecond, round(r.cpu), round(r.p50), round(r.p99), round(r.floor), float64(r.cpu)/float64(r.floor))
 	}
 	return w.Flush()

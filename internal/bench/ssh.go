@@ -5,31 +5,41 @@ import (
 	"crypto"
 	"crypto/ed25519"
 	"crypto/rand"
-	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
-	"slices"
-	"strconv"
-	"strings"
-	"sync"
+	"text/tabwriter"
 	"time"
 
-	"github.com/go-jose/go-jose/v4"
 	"golang.org/x/crypto/ssh"
 
 	"github.com/chancery-ca/chancery/authority"
 	"github.com/chancery-ca/chancery/kms"
 	"github.com/chancery-ca/chancery/provisioner"
-	"github.com/chancery-ca/chancery/provisioner/sshpop"
 )
 
-// sshCA makes keys of the kind that step ca init --ssh does.
-func sshCA() (*authority.SSH, error) {
+// What the keys of an SSH CA may be here. step ca init --ssh makes those on P-256.
+const (
+	keyP256    = "p256"
+	keyEd25519 = "ed25519"
+)
+
+var algorithms = map[string]kms.Algorithm{keyP256: kms.ECDSAP256, keyEd25519: kms.Ed25519}
+
+// floorSSH is what the floor of an SSH certificate is called where the CA has a key of that kind.
+func floorSSH(key string) string { return "ssh " + key }
+
+// sshCA makes keys of that kind.
+func sshCA(kind string) (*authority.SSH, error) {
+	algorithm, ok := algorithms[kind]
+	if !ok {
+		return nil, fmt.Errorf("-sshkey is p256 or ed25519, not %q", kind)
+	}
 	c := &authority.SSH{}
 	for _, t := range []provisioner.SSHType{provisioner.SSHUser, provisioner.SSHHost} {
-		k, err := kms.Generate(kms.ECDSAP256)
+		k, err := kms.Generate(algorithm)
 		if err != nil {
 			return nil, err
 		}
@@ -38,9 +48,9 @@ func sshCA() (*authority.SSH, error) {
 	return c, nil
 }
 
-// ssh is the login of somebody with an Ed25519 key.
-func (l *load) ssh() operation {
-	return operation{"ssh", func() (*http.Client, error) { return l.https(), nil }, func() (*http.Request, error) {
+// ssh is the login of somebody with an Ed25519 key, at a CA with a key of that kind.
+func (l *load) ssh(key string) operation {
+	return operation{"ssh", floorSSH(key), func() (*http.Client, error) { return l.https(), nil }, func() (*http.Request, error) {
 		_, key, err := ed25519.GenerateKey(rand.Reader)
 		if err != nil {
 			return nil, err
@@ -71,155 +81,59 @@ func (l *load) post(path string, body any) (*http.Request, error) {
 	return http.NewRequest("POST", l.s.URL+path, bytes.NewReader(b))
 }
 
-// host is one of the fleet.
-type host struct {
-	key  ed25519.PrivateKey
-	cert []byte
+// sshMeasure measures SSH user certificates, and X.509 ones on the same server to compare them with. A profile is
+// of SSH alone, on one store.
+func sshMeasure(n, clients, rounds int, key, postgresURL, profile string) error {
+	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(w, "store\tSSH key\toperation\top/s\tserver CPU/op\tp50\tp99\tfloor\tratio\tof sign\t")
+	durable := "SQLite"
+	if postgresURL != "" {
+		durable = "PostgreSQL"
+	}
+	for _, store := range []string{durable, "memory"} {
+		if err := sshOn(w, store, n, clients, rounds, key, postgresURL, profile); err != nil {
+			return err
+		}
+		if profile != "" {
+			break
+		}
+	}
+	return w.Flush()
 }
 
-// enrol gets the host its first certificate.
-func (l *load) enrol(n int) (*host, error) {
-	_, key, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		return nil, err
-	}
-	q, err := l.sshRequest("host", fmt.Sprintf("host-%d.internal", n), key)
-	if err != nil {
-		return nil, err
-	}
-	h := &host{key: key}
-	return h, h.take(l.https(), q)
-}
-
-func (h *host) take(c *http.Client, q *http.Request) error {
-	b, err := do(c, q)
-	if err != nil {
-		return err
-	}
-	var answer struct{ Crt []byte }
-	err = json.Unmarshal(b, &answer)
-	h.cert = answer.Crt
-	c.CloseIdleConnections()
-	return err
-}
-
-// renewal is the request of a host that has nothing but its key and its certificate.
-func (l *load) renewal(h *host) (*http.Request, error) {
-	k, err := ssh.ParsePublicKey(h.cert)
-	if err != nil {
-		return nil, err
-	}
-	ticket := provisioner.Ticket{Audience: l.s.URL + "/1.0/ssh/renew#" + sshpop.Fragment("sshpop"), Subject: strconv.FormatUint(k.(*ssh.Certificate).Serial, 10)}
-	payload, err := ticket.Payload("sshpop")
-	if err != nil {
-		return nil, err
-	}
-	o := (&jose.SignerOptions{}).WithType("JWT").WithHeader("sshpop", base64.StdEncoding.EncodeToString(h.cert))
-	s, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.EdDSA, Key: h.key}, o)
-	if err != nil {
-		return nil, err
-	}
-	m, err := s.Sign(payload)
-	if err != nil {
-		return nil, err
-	}
-	token, err := m.CompactSerialize()
-	if err != nil {
-		return nil, err
-	}
-	return l.post("/ssh/renew", map[string]string{"ott": token})
-}
-
-// What the fleet is, and how long its hour takes.
-const (
-	hosts  = 500
-	logins = 200
-	hour   = time.Minute
-)
-
-// fleet has every host renew once and everybody log in once within an hour, each over a connection of its own as
-// the step CLI has it, and tells what that took.
-func fleet(postgresURL string) error {
+func sshOn(w io.Writer, store string, n, clients, rounds int, key, postgresURL, profile string) error {
 	dir, err := os.MkdirTemp("", "bench")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	s, err := start(dir, postgresURL, "")
+	s, err := start(dir, postgresURL, profile, "-sshkey", key, fmt.Sprintf("-memory=%t", store == "memory"))
 	if err != nil {
 		return err
 	}
 	defer s.stop()
-	l, err := newLoad(s, 1)
+	l, err := newLoad(s, clients)
 	if err != nil {
 		return err
 	}
-	all := make([]*host, hosts)
-	for i := range all {
-		if all[i], err = l.enrol(i); err != nil {
-			return err
+	ops := []operation{l.sign(), l.ssh(key)}
+	if profile != "" {
+		ops = ops[1:]
+	}
+	var sign time.Duration
+	for _, op := range ops {
+		r, err := l.rounds(op, n, rounds)
+		if err != nil {
+			return fmt.Errorf("%s: %w", store, err)
 		}
+		compared := "-"
+		if op.name == "sign" {
+			sign = r.cpu
+		} else if sign > 0 {
+			compared = fmt.Sprintf("%.2f", float64(r.cpu)/float64(sign))
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%.0f\t%s\t%s\t%s\t%s\t%.2f\t%s\t\n", store, key, op.name, r.perSecond, round(r.cpu), round(r.p50), round(r.p99),
+			round(r.floor), float64(r.cpu)/float64(r.floor), compared)
 	}
-	before, err := s.cpu()
-	if err != nil {
-		return err
-	}
-	var wg sync.WaitGroup
-	var mu sync.Mutex
-	var times []time.Duration
-	failed := map[string]int{}
-	at := func(i, of int, do func() error) {
-		wg.Go(func() {
-			time.Sleep(hour * time.Duration(i) / time.Duration(of))
-			began := time.Now()
-			err := do()
-			mu.Lock()
-			defer mu.Unlock()
-			times = append(times, time.Since(began))
-			if err != nil {
-				failed[err.Error()]++
-			}
-		})
-	}
-	for i, h := range all {
-		at(i, hosts, func() error {
-			q, err := l.renewal(h)
-			if err != nil {
-				return err
-			}
-			return h.take(l.https(), q)
-		})
-	}
-	for i := range logins {
-		at(i, logins, func() error {
-			q, err := l.ssh().request()
-			if err != nil {
-				return err
-			}
-			return new(host).take(l.https(), q)
-		})
-	}
-	wg.Wait()
-	after, err := s.cpu()
-	if err != nil {
-		return err
-	}
-	slices.Sort(times)
-	fmt.Printf("%d hosts renewed and %d people logged in within %s: server CPU %s in all, p50 %s, p99 %s, %s resident at most, %d failed %v\n",
-		hosts, logins, hour, round(after-before), round(times[len(times)/2]), round(times[len(times)*99/100]), s.resident(), len(failed), failed)
 	return nil
-}
-
-// resident is the most memory that the server has had, where the system tells.
-func (s *server) resident() string {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.cmd.Process.Pid))
-	if err != nil {
-		return "an unknown amount"
-	}
-	for line := range strings.Lines(string(b)) {
-		if v, ok := strings.CutPrefix(line, "VmHWM:"); ok {
-			return strings.TrimSpace(v)
-		}
-	}
-	return "an unknown amount"
 }
