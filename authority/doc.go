@@ -19,6 +19,9 @@
 // Nothing else reaches a key. Renewals go the same way and are judged by today's provisioner, inventory
 // and policy. [Authority.Explain] walks the first five steps and tells what each of them said.
 //
+// [Config].SSH has it certify SSH keys, too, or nothing else: [Authority.IssueSSH] goes the same way, to keys of their
+// own.
+//
 // Nothing runs in the background unless the program calls [Authority.Run]. Package httpapi serves the
 // authority over step-ca's HTTP API, packages sqlite and others are stores, package authoritytest makes
 // throwaway authorities for unit tests.

@@ -6,8 +6,9 @@
 // The listener, TLS and the path prefix are the embedder's; [TLSConfig] and [Timeouts] help with the
 // first two, and http.StripPrefix works. Note that step's clients drop the path of the URL that they
 // are given. Behind a proxy that terminates TLS, see [FromHeader]. [Routes] is the whole API: what is
-// not in it (step-ca's routes for administration, SSH and SCEP, for instance) is answered with 404, and
-// so are those of CRLs and OCSP unless [Options] has something to hand them to.
+// not in it (step-ca's routes for administration and SCEP, for instance) is answered with 404, and so are
+// those of SSH if the authority certifies no SSH keys, and those of CRLs, OCSP and key revocation lists
+// unless [Options] has something to hand them to.
 //
 // A provisioner that speaks a protocol of its own, an [authority.Guest] such as package acme/server's, is
 // served at its path, /acme/name, and again below /2.0, where some of step's clients look. Such a path that
@@ -29,7 +30,7 @@
 //   - A token must expire, and soon (an hour ahead unless the provisioner says otherwise).
 //   - The port in a token's audience is compared, and so is the scheme; step-ca compares host and path.
 //     A URL of the authority with the port "*" goes without. The audience "step-certificate-authority"
-//     and that of /ssh/sign are not accepted for X.509.
+//     and that of /ssh/sign are not accepted for X.509, nor those of /sign and /revoke for SSH.
 //   - A token's cnf must be one that is understood, and fit; its sha, if it looks like a fingerprint,
 //     must be that of one of the authority's roots.
 //
@@ -53,6 +54,17 @@
 //
 //   - A denied common name is denied, and wildcard names need to be allowed even where a policy only
 //     denies; in step-ca the first has no effect and the second are issued.
+//
+// SSH:
+//
+//   - Asking for fewer principals than the token or the provisioner allows gets those; for others, a refusal.
+//   - A certificate with no principal, which sshd would take for everybody, is never made.
+//   - What OpenID providers say is not verified (email_verified) lets nobody in.
+//   - The list of hosts wants a client certificate in good standing, unless [SSHOptions] says otherwise;
+//     in step-ca it is open. It and check-host know hosts whose certificates are good now, only.
+//   - Renew and rekey go through today's sshpop provisioner, inventory and policy. A certificate whose record was
+//     pruned, or that is revoked, is not renewed.
+//   - /ssh/krl is ours: what is revoked, for sshd's RevokedKeys.
 //
 // Revocation:
 //

@@ -6,10 +6,10 @@
 //
 // ca.json is read strictly. A setting that is not known, or that this version cannot honour, is an error
 // that names the file, the line and the setting: nothing is ignored that somebody may rely on. All
-// faults are reported at once. The exceptions are warnings ([File.Warnings]): settings for SSH, which
-// step ca init --ssh writes, and others whose absence harms nobody.
+// faults are reported at once. The exceptions are warnings ([File.Warnings]): settings whose absence harms
+// nobody.
 //
-// Provisioners of the types JWK, X5C and ACME are served. Two JWK provisioners with one name and different
+// Provisioners of the types JWK, X5C, ACME, OIDC and SSHPOP are served. Two JWK provisioners with one name and different
 // keys are one provisioner with two keys: tokens by either are good, which is how a key is replaced
 // without a gap. Their claims and options must be the same. Each provisioner has a profile of its own,
 // under its name. Names that a custom template adds are trusted, because whoever wrote ca.json wrote it.
@@ -18,6 +18,14 @@
 // forceCN, termsOfService, website, caaIdentities, requireEAB and challenges, which are http-01, dns-01 and tls-alpn-01
 // if it names none. Device attestation needs attestationRoots. What a client orders is connected to from
 // here, so only ordinary public and private addresses are: see below for others.
+//
+// The ssh section, which step ca init --ssh writes, makes the authority an SSH CA, too ([File.SSH]): its keys, those
+// that are trusted beside them, the bastion, and templates for what clients and hosts write into their configuration.
+// Whose certificates a provisioner lets through is enableSSHCA in its claims, and its templates are options.ssh.
+// Principals have to pass authority.policy.ssh.
+//
+// An OIDC provisioner asks its provider, at configurationEndpoint, for documents and keys when they are needed, so that
+// a start does not wait for it. Its keys are clientID, tenantID, admins, domains and groups.
 //
 // The db section chooses the store. Type postgresql is a PostgreSQL database, for whose driver see
 // [StoreOptions]; our tables are added to what is there. Where the section names another of step-ca's kinds,
@@ -40,13 +48,19 @@
 //	{
 //	  "anyPort": true,                            tokens may name any port of the CA's names
 //	  "signAudienceMayRevoke": true,              tokens that are made out to sign may revoke, too
-//	  "inventory": {"file": "inventory.json"},    relative to the folder above config
+//	  "inventory": {"file": "inventory.json", "offboard": true},   relative to the folder above config; whoever leaves
+//	                                              it, or is disabled in it, has their certificates revoked
 //	  "provisioners": {
 //	    "admin": {
 //	      "policy": {"allow": {"dns": ["*.web.internal"]}, "deny": {}, "allowWildcardNames": false},
 //	      "entity": {"required": true, "names": false, "groups": {"web": ["**.web.internal"]}},
-//	      "revokeAny": true                       its tokens may revoke any certificate
+//	      "revokeAny": true,                      its tokens may revoke any certificate
+//	      "ssh": {                                of SSH certificates, what the inventory must know of those who ask:
+//	        "user": {"required": true, "principals": true, "extensions": {"login@github.com": "github"}},
+//	        "host": {}                            principals: the entity's own; extensions: its attributes, by name
+//	      }
 //	    },
+//	    "people": {"oidc": {"requireVerifiedEmail": true, "acr": [], "amr": ["mfa"]}},
 //	    "acme": {"acme": {"scope": "private"}}    of one ACME provisioner; goes before what is said about all
 //	  },
 //	  "acme": {                                   of all ACME provisioners
@@ -61,6 +75,11 @@
 //	    "orderLife": "24h", "authorizationLife": "24h",
 //	    "limits": {"identifiers": 100, "accounts": 500, "orders": 2000, "pendingAuthorizations": 1000,
 //	               "failedValidations": 30, "failedFromAddress": 600, "finalizations": 10}     -1: none
+//	  },
+//	  "ssh": {
+//	    "openHosts": true,                        the list of hosts is for everybody
+//	    "identity": true,                         step's clients get an X.509 certificate along with an SSH one
+//	    "minRSABits": 3072                        of keys to be certified
 //	  },
 //	  "revocation": {
 //	    "ocsp": true,                             OCSP requests are answered

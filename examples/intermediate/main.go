@@ -1,4 +1,4 @@
-// Intermediate is an online X.509 CA: a drop-in for step-ca, for the step CLI and everything else that
+// Intermediate is an online CA, X.509, SSH and ACME: a drop-in for step-ca, for the step CLI and everything else that
 // speaks its API.
 //
 //	go run ./examples/intermediate
