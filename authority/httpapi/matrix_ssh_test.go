@@ -64,14 +64,14 @@ type keyed struct {
 	key crypto.Signer
 }
 
-func edKey(t *testing.T) ed25519.PrivateKey {
+func edKey(t testing.TB) ed25519.PrivateKey {
 	t.Helper()
 	_, k, err := ed25519.GenerateKey(rand.Reader)
 	require.NoError(t, err)
 	return k
 }
 
-func sshSigner(t *testing.T, k crypto.Signer) ssh.Signer {
+func sshSigner(t testing.TB, k crypto.Signer) ssh.Signer {
 	t.Helper()
 	s, err := ssh.NewSignerFromSigner(k)
 	require.NoError(t, err)
@@ -88,7 +88,7 @@ func (h *house) settleSSH(t *testing.T) {
 	h.sshKey = k.Marshal()
 }
 
-func mintSSH(t *testing.T, ca ssh.Signer, typ uint32, change func(c *ssh.Certificate)) *pop {
+func mintSSH(t testing.TB, ca ssh.Signer, typ uint32, change func(c *ssh.Certificate)) *pop {
 	t.Helper()
 	key := edKey(t)
 	pub, err := ssh.NewPublicKey(key.Public())
