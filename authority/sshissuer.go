@@ -221,12 +221,12 @@ func (p *sshProduct) compare(tbs, signature []byte) ([]byte, error) {
 	if err := ssh.Unmarshal(signature, &s); err != nil {
 		return nil, err
 	}
-	c, err := p.issuer.Assemble(tbs, &s)
+	c, wire, err := p.issuer.Assemble(tbs, &s)
 	if err != nil {
 		return nil, err
 	}
 	p.certificate = c
-	return c.Marshal(), nil
+	return wire, nil
 }
 
 func (p *sshProduct) subject() string { return p.certificate.KeyId }

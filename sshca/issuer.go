@@ -135,37 +135,38 @@ func sign(ctx context.Context, signer kms.Signer, message []byte, format string,
 }
 
 // Assemble puts the two halves together and reads back what came out: the certificate is the encoded one,
-// and the signature is the CA's.
-func (i *Issuer) Assemble(encoded []byte, s *ssh.Signature) (*ssh.Certificate, error) {
-	wire := append(bytes.Clone(encoded), ssh.Marshal(struct{ S []byte }{ssh.Marshal(s)})...)
+// and the signature is the CA's. It returns the certificate, and its wire form.
+func (i *Issuer) Assemble(encoded []byte, s *ssh.Signature) (*ssh.Certificate, []byte, error) {
+	signature := ssh.Marshal(s)
+	wire := append(bytes.Clone(encoded), ssh.Marshal(struct{ S []byte }{signature})...)
 	c, err := Parse(wire)
-	if err != nil {
-		return nil, err
+	switch {
+	case err != nil:
+		return nil, nil, err
+	case !bytes.Equal(ssh.Marshal(c.Signature), signature): // what is before it, then, is all that was encoded
+		return nil, nil, errors.New("sshca: the certificate is not what was encoded")
+	case !signedBy(c, encoded, i.typ, i.key):
+		return nil, nil, errors.New("sshca: the signature is not the CA's")
 	}
-	if !bytes.Equal(Unsigned(c), encoded) {
-		return nil, errors.New("sshca: the certificate is not what was encoded")
-	}
-	if !i.Signed(c) {
-		return nil, errors.New("sshca: the signature is not the CA's")
-	}
-	return c, nil
+	return c, wire, nil
 }
-
-// Signed reports whether c is a certificate of the issuer's type with a signature by its key.
-func (i *Issuer) Signed(c *ssh.Certificate) bool { return SignedBy(c, i.typ, i.key) }
 
 // SignedBy reports whether c is of that type, names key as the one that signed it, and is right about
 // that. It says nothing about the certificate's life.
 func SignedBy(c *ssh.Certificate, typ uint32, key ssh.PublicKey) bool {
-	if c == nil || c.CertType != typ || c.Key == nil || c.SignatureKey == nil || c.Signature == nil ||
-		!bytes.Equal(c.SignatureKey.Marshal(), key.Marshal()) {
+	return c != nil && c.Key != nil && c.SignatureKey != nil && signedBy(c, Unsigned(c), typ, key)
+}
+
+// signedBy is SignedBy for a certificate whose bytes before the signature are known.
+func signedBy(c *ssh.Certificate, unsigned []byte, typ uint32, key ssh.PublicKey) bool {
+	if c.CertType != typ || c.Signature == nil || !bytes.Equal(c.SignatureKey.Marshal(), key.Marshal()) {
 		return false
 	}
 	switch c.Signature.Format {
 	case ssh.KeyAlgoRSA: // SHA-1
 		return false
 	}
-	return key.Verify(Unsigned(c), c.Signature) == nil
+	return key.Verify(unsigned, c.Signature) == nil
 }
 
 // Unsigned returns the bytes of c that its signature covers.
