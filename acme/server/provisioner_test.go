@@ -15,7 +15,9 @@ import (
 // it signs for orders cannot be asked for from outside.
 func good(t *testing.T) map[provisioner.Operation]func() *provisioner.Request {
 	good := provisionertest.OneTime(t, func(provisioner.Ticket) (string, error) { return "", nil })
-	delete(good, provisioner.X509Sign)
+	for _, op := range []provisioner.Operation{provisioner.X509Sign, provisioner.SSHSign, provisioner.SSHRevoke} {
+		delete(good, op)
+	}
 	renew, revoke := good[provisioner.X509Renew], good[provisioner.X509Revoke]
 	good[provisioner.X509Revoke] = func() *provisioner.Request {
 		r := revoke()

@@ -1,6 +1,6 @@
 // Package interop tests examples/intermediate with programs that nobody here wrote: the step CLI,
 // OpenSSL, GnuTLS, curl, nginx, jq, PostgreSQL, ACME clients (certbot, lego, acme-client, Caddy and Go's), OpenSSH's
-// ssh, sshd and ssh-keygen, an OpenID provider, step-ca itself, and step-ca's Go client in a module of its own
+// ssh, sshd and ssh-keygen, PuTTY, an OpenID provider, step-ca itself, and step-ca's Go client in a module of its own
 // (testdata/stepclient). Events go to a NATS server in the test's process, and to receivers that read
 // webhooks and syslog with the libraries made for them.
 //

@@ -36,6 +36,8 @@ var programs = map[string]string{
 
 	"ssh":        "apt-get install openssh-client",
 	"ssh-keygen": "apt-get install openssh-client",
+	"plink":      "apt-get install putty-tools",
+	"puttygen":   "apt-get install putty-tools",
 	"ssh-agent":  "apt-get install openssh-client",
 	"ssh-add":    "apt-get install openssh-client",
 	"sshd":       "apt-get install openssh-server",
