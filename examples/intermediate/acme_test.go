@@ -126,7 +126,11 @@ func setACME(t *testing.T, dir string, change func(p map[string]any)) {
 	require.NoError(t, err)
 	var m map[string]any
 	require.NoError(t, json.Unmarshal(b, &m))
-	change(m["authority"].(map[string]any)["provisioners"].([]any)[1].(map[string]any))
+	for _, p := range m["authority"].(map[string]any)["provisioners"].([]any) {
+		if p := p.(map[string]any); p["type"] == "ACME" {
+			change(p)
+		}
+	}
 	b, err = json.Marshal(m)
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(path, b, 0o600))
