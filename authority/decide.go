@@ -101,7 +101,7 @@ func (p *passage) settleNames() *Error {
 func (p *passage) settleValidity() *Error {
 	v, g := p.profile.Validity, p.grant.Validity
 	if p.old == nil {
-		begin, end, err := v.term(p.now, g, p.r.NotBefore, p.r.NotAfter)
+		begin, end, err := v.term(p.now, provisioner.Leeway, g, p.r.NotBefore, p.r.NotAfter)
 		if err != nil {
 			return err
 		}
@@ -126,8 +126,9 @@ func (v Validity) longest(g provisioner.Validity) time.Duration {
 	return v.Max
 }
 
-// term works out when a new certificate begins and ends, of what its request asks for and the grant allows.
-func (v Validity) term(at time.Time, g provisioner.Validity, notBefore, notAfter When) (begin, end time.Time, _ *Error) {
+// term works out when a new certificate begins and ends, of what its request asks for and the grant allows. It may
+// begin as long ago as it would be backdated, or as ago says.
+func (v Validity) term(at time.Time, ago time.Duration, g provisioner.Validity, notBefore, notAfter When) (begin, end time.Time, _ *Error) {
 	no := func(k Kind, code, format string, args ...any) (time.Time, time.Time, *Error) {
 		return time.Time{}, time.Time{}, refuse(k, "", code, format, args...)
 	}
@@ -147,7 +148,7 @@ func (v Validity) term(at time.Time, g provisioner.Validity, notBefore, notAfter
 	switch life := end.Sub(from); {
 	case !end.After(from) || !end.After(now):
 		return no(BadRequest, "validity", "the certificate would end before it begins")
-	case from.After(now.Add(longest)) || from.Before(now.Add(-max(v.Backdate, provisioner.Leeway))):
+	case from.After(now.Add(longest)) || from.Before(now.Add(-max(v.Backdate, ago))):
 		return no(Denied, "validity-begin", "a certificate cannot begin on %s", from.UTC().Format(time.RFC3339))
 	case !notAfter.IsZero() && life < v.Min:
 		return no(Denied, "validity-short", "%s is shorter than the minimum of %s", life, v.Min)

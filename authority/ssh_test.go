@@ -83,6 +83,28 @@ func TestSSHUser(t *testing.T) {
 	})
 }
 
+// What a client asked for before somebody logged in is good for as long as that may take.
+func TestSSHBeginsBeforeTheLogin(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ca := authoritytest.New(t)
+		ask := func(ago time.Duration) (*authority.SSHCertificate, error) {
+			r := sshRequest(t, ca, "alice@example.com", provisioner.SSHTicket{CertType: "user", Principals: []string{"alice"}})
+			r.ValidAfter = authority.When{Time: time.Now().Add(-ago)}
+			return ca.TrySSH(r)
+		}
+		for _, ago := range []time.Duration{time.Minute, 61 * time.Second, 15 * time.Minute} {
+			got, err := ask(ago)
+			require.NoError(t, err, ago)
+			begin := time.Now().Add(-ago).Unix()
+			require.EqualValues(t, begin, got.Certificate.ValidAfter)
+			require.EqualValues(t, begin+16*3600, got.Certificate.ValidBefore)
+		}
+		_, err := ask(15*time.Minute + time.Second)
+		requireRefused(t, err, authority.Denied, "validity-begin")
+		ca.Check()
+	})
+}
+
 func TestSSHHost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ca := authoritytest.New(t)

@@ -152,6 +152,10 @@ func entityPrincipals(e *inventory.Entity, t provisioner.SSHType) []string {
 	return out
 }
 
+// loginWithin is how long ago an SSH certificate may begin: step's clients settle that before they open the browser in
+// which a person is to log in.
+const loginWithin = 15 * time.Minute
+
 // settleLife works out when the certificate begins and ends.
 func (p *sshPassage) settleLife() *Error {
 	v := p.profile.User
@@ -172,7 +176,7 @@ func (p *sshPassage) settleLife() *Error {
 		if err != nil {
 			return err
 		}
-		d.NotBefore, d.NotAfter, err = v.term(p.now, p.grant.Validity, after, before)
+		d.NotBefore, d.NotAfter, err = v.term(p.now, loginWithin, p.grant.Validity, after, before)
 		return err
 	}
 	length := time.Duration(p.old.ValidBefore-p.old.ValidAfter) * time.Second

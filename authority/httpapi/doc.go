@@ -47,8 +47,9 @@
 //
 // Validity:
 //
-//   - A certificate may begin a minute ago, or as long ago as its profile backdates, and ahead by no more
-//     than it may live; step-ca takes any beginning.
+//   - A certificate may begin a minute ago (an SSH one a quarter of an hour, since step's clients settle it
+//     before somebody logs in), or as long ago as its profile backdates, and ahead by no more than it may
+//     live; step-ca takes any beginning.
 //
 // Policy:
 //
