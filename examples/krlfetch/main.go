@@ -2,14 +2,17 @@
 //
 //	krlfetch -url https://ca.example:9000/ssh/krl -root /etc/ssh/root_ca.crt -file /etc/ssh/revoked.krl -every 2s
 //
-// sshd is told with
+// sshd is told with "RevokedKeys /etc/ssh/revoked.krl", and reads the file anew for every login, so a revocation
+// counts within the time between two fetches. The file must be there before sshd is told: without it, or if it is
+// damaged, nobody gets in by a key. Without -every it fetches once, for a timer of systemd's:
 //
-//	RevokedKeys /etc/ssh/revoked.krl
+//	[Service]                                        [Timer]
+//	Type=oneshot                                     OnBootSec=10s
+//	ExecStart=/usr/local/bin/krlfetch -url ...       OnUnitActiveSec=30s
 //
-// and reads the file anew for every login, so a revocation counts within the time between two fetches. The
-// file must be there before sshd is told: without it, or if it is damaged, nobody gets in by a key. Without
-// -every it fetches once, for a timer. A list that is older than the one in the file, or than -max-age, is not
-// taken over, nor one that none of the keys in -keys has signed; then it says so and, without -every, fails.
+// A list that is older than the one in the file, or than -max-age, is not taken over, nor one that none of the keys
+// in -keys has signed; then it says so and, without -every, exits with 1. After the CA was restored from a backup, so
+// that its versions are lower than before, fetch to another file, and move that to the place of the old one.
 package main
 
 import (
@@ -41,75 +44,65 @@ func main() {
 }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
-	fs := flag.NewFlagSet("krlfetch", flag.ContinueOnError)
-	fs.SetOutput(stderr)
-	url, file := fs.String("url", "", "where the list is, https"), fs.String("file", "", "`file` to keep up to date")
-	root, keys := fs.String("root", "", "PEM `file` with the CA's root; default the system's"), fs.String("keys", "", "`file` with the public keys that may sign, as in authorized_keys")
-	every, maxAge := fs.Duration("every", 0, "how often; default once"), fs.Duration("max-age", time.Hour, "how old a list may be")
-	switch err := fs.Parse(args); {
-	case errors.Is(err, flag.ErrHelp):
+	f, file, every, err := parse(args, stderr)
+	if errors.Is(err, flag.ErrHelp) {
 		return nil
-	case err != nil:
-		return err
-	case *url == "" || *file == "" || fs.NArg() > 0:
-		return errors.New("-url and -file are needed, and nothing else; see -help")
 	}
-	f := &krl.Fetcher{URL: *url, MaxAge: *maxAge}
-	var err error
-	if f.Client, err = client(*root); err != nil {
-		return err
-	}
-	if f.Keys, err = trusted(*keys); err != nil {
-		return err
-	}
-	for {
-		o, err := f.Fetch(ctx, *file)
+	for err == nil {
+		var o *krl.Outcome
+		o, err = f.Fetch(ctx, file)
 		switch {
-		case err != nil && *every == 0:
-			return err
-		case err != nil && ctx.Err() == nil:
+		case err == nil && (o.Updated || every == 0):
+			fmt.Fprintf(stdout, "%s: version %d of %s, %d entries\n", map[bool]string{true: "updated", false: "unchanged"}[o.Updated],
+				o.Version, o.Generated.Format(time.RFC3339), o.Entries)
+		case err != nil && every > 0 && ctx.Err() == nil:
 			fmt.Fprintf(stderr, "krlfetch: %s\n", err)
-		case err == nil && (o.Updated || *every == 0):
-			fmt.Fprintf(stdout, "version %d of %s, %d entries\n", o.Version, o.Generated.Format(time.RFC3339), o.Entries)
 		}
-		if *every == 0 {
-			return nil
+		if every == 0 {
+			return err
 		}
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-time.After(*every):
+		case <-time.After(every):
+			err = nil
 		}
 	}
+	return err
 }
 
-func client(root string) (*http.Client, error) {
-	t := &http.Transport{TLSClientConfig: &tls.Config{}, TLSHandshakeTimeout: 10 * time.Second}
-	if root != "" {
-		b, err := os.ReadFile(root)
-		if err != nil {
-			return nil, err
+func parse(args []string, stderr io.Writer) (f *krl.Fetcher, file string, every time.Duration, err error) {
+	tlsConfig := &tls.Config{}
+	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: tlsConfig, TLSHandshakeTimeout: 10 * time.Second}
+	f = &krl.Fetcher{Client: &http.Client{Transport: transport, Timeout: 30 * time.Second}}
+	fs := flag.NewFlagSet("krlfetch", flag.ContinueOnError)
+	fs.SetOutput(stderr)
+	fs.StringVar(&f.URL, "url", "", "where the list is, https")
+	fs.StringVar(&file, "file", "", "`file` to keep up to date")
+	fs.Func("root", "PEM `file` with the CA's root; default the system's", func(name string) error {
+		b, err := os.ReadFile(name)
+		if tlsConfig.RootCAs = x509.NewCertPool(); err == nil && !tlsConfig.RootCAs.AppendCertsFromPEM(b) {
+			err = errors.New("it holds no certificate")
 		}
-		if t.TLSClientConfig.RootCAs = x509.NewCertPool(); !t.TLSClientConfig.RootCAs.AppendCertsFromPEM(b) {
-			return nil, fmt.Errorf("%s holds no certificate", root)
+		return err
+	})
+	fs.Func("keys", "`file` with the public keys that may sign, as in authorized_keys; default whoever answers is believed", func(name string) error {
+		b, err := os.ReadFile(name)
+		for err == nil { // until there is no further key, which is an error, too
+			var k ssh.PublicKey
+			if k, _, _, b, err = ssh.ParseAuthorizedKey(b); err == nil {
+				f.Keys = append(f.Keys, k)
+			}
 		}
-	}
-	return &http.Client{Transport: t, Timeout: 30 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}, nil
-}
-
-func trusted(file string) (keys []ssh.PublicKey, _ error) {
-	if file == "" {
-		return nil, nil
-	}
-	b, err := os.ReadFile(file)
-	for err == nil && len(b) > 0 {
-		var k ssh.PublicKey
-		if k, _, _, b, err = ssh.ParseAuthorizedKey(b); err == nil {
-			keys = append(keys, k)
+		if len(f.Keys) > 0 {
+			return nil
 		}
+		return err
+	})
+	fs.DurationVar(&every, "every", 0, "how often; default once")
+	fs.DurationVar(&f.MaxAge, "max-age", time.Hour, "how old a list may be")
+	if err = fs.Parse(args); err == nil && (f.URL == "" || file == "" || fs.NArg() > 0 || every < 0) {
+		err = errors.New("-url and -file are needed, and nothing else; see -help")
 	}
-	if len(keys) == 0 {
-		return nil, fmt.Errorf("%s holds no public key: %w", file, err)
-	}
-	return keys, nil
+	return f, file, every, err
 }

@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"crypto/ed25519"
+	"crypto/rand"
 	"encoding/pem"
 	"net/http"
 	"net/http/httptest"
@@ -12,7 +14,9 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/crypto/ssh"
 
+	"github.com/chancery-ca/chancery/kms"
 	"github.com/chancery-ca/chancery/sshca/krl"
 )
 
@@ -28,18 +32,38 @@ func TestRun(t *testing.T) {
 	args := []string{"-url", s.URL, "-root", root, "-file", file}
 	var out, bad strings.Builder
 	require.NoError(t, run(t.Context(), args, &out, &bad))
-	require.Contains(t, out.String(), "version 3")
+	require.Regexp(t, `^updated: version 3 of \S+, 0 entries\n$`, out.String())
+	out.Reset()
+	require.NoError(t, run(t.Context(), args, &out, &bad))
+	require.Regexp(t, `^unchanged: version 3 of \S+, 0 entries\n$`, out.String())
 	require.FileExists(t, file)
 
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
 	require.NoError(t, run(ctx, append(args, "-every", "50ms"), &out, &bad), "being told to stop is no failure")
 	require.Empty(t, bad.String())
+
+	pub, private, err := ed25519.GenerateKey(rand.Reader)
+	require.NoError(t, err)
+	key, err := ssh.NewPublicKey(pub)
+	require.NoError(t, err)
+	keys := filepath.Join(dir, "keys")
+	require.NoError(t, os.WriteFile(keys, append(append([]byte("# ours\n\n"), ssh.MarshalAuthorizedKey(key)...), "# no more\n"...), 0o600))
+	require.ErrorIs(t, run(t.Context(), append(args, "-keys", keys), &out, &bad), krl.ErrSignature)
+	unsigned := b
+	b, err = krl.Sign(t.Context(), b, kms.FromCrypto(private))
+	require.NoError(t, err)
+	require.NoError(t, run(t.Context(), append(args, "-keys", keys), &out, &bad))
+	b = unsigned
+	ctx, cancel = context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	require.NoError(t, run(ctx, append(args, "-keys", keys, "-every", "50ms"), &out, &bad), "it goes on trying")
+	require.Contains(t, bad.String(), "krlfetch: krl: not signed by a key that is trusted\n")
 	l.Version = 2
 	b, err = l.Marshal()
 	require.NoError(t, err)
 	require.ErrorIs(t, run(t.Context(), args, &out, &bad), krl.ErrRollback)
-	for _, wrong := range [][]string{nil, {"-url", s.URL}, append(args, "more"), append(args, "-root", file), append(args, "-keys", root), {"-nonsense"}} {
+	for _, wrong := range [][]string{nil, {"-url", s.URL}, append(args, "more"), append(args, "-root", file), append(args, "-keys", root), append(args, "-keys", dir), append(args, "-root", dir), append(args, "-every", "-1s"), {"-nonsense"}} {
 		require.Error(t, run(t.Context(), wrong, &out, &bad), wrong)
 	}
 	require.Error(t, run(t.Context(), []string{"-url", s.URL, "-file", file}, &out, &bad), "the system does not trust the server")

@@ -2,14 +2,17 @@ package krl_test
 
 import (
 	"context"
+	"crypto"
 	"crypto/ed25519"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/sha1" //nolint:gosec // fingerprints
 	"crypto/sha256"
-	"encoding/binary"
+	"io"
 	"math"
 	mrand "math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -139,6 +142,7 @@ func TestRevokes(t *testing.T) {
 		"other CA":        {krl.List{Certificates: []krl.Certificates{{CA: other.Marshal(), Serials: []krl.Range{{42, 42}}, KeyIDs: []string{"alice"}}}}, false, false},
 		"any CA":          {krl.List{Certificates: []krl.Certificates{{Serials: []krl.Range{{42, 42}}}}}, true, false},
 		"key id":          {krl.List{Certificates: []krl.Certificates{{CA: ca.Marshal(), KeyIDs: []string{"alice"}}}}, true, false},
+		"no key id":       {krl.List{Certificates: []krl.Certificates{{CA: ca.Marshal(), KeyIDs: []string{""}}}}, false, false},
 		"other key id":    {krl.List{Certificates: []krl.Certificates{{CA: ca.Marshal(), KeyIDs: []string{"Alice"}}}}, false, false},
 		"key":             {krl.List{Keys: [][]byte{key.Marshal()}}, true, true},
 		"other key":       {krl.List{Keys: [][]byte{other.Marshal()}}, false, false},
@@ -154,6 +158,12 @@ func TestRevokes(t *testing.T) {
 	zero.Serial = 0
 	l := krl.List{Certificates: []krl.Certificates{{Serials: []krl.Range{{1, math.MaxUint64}}}}}
 	require.False(t, l.Revokes(&zero), "zero is no serial")
+	nobody := *c
+	nobody.KeyId = ""
+	l = krl.List{Certificates: []krl.Certificates{{KeyIDs: []string{"", "alice"}}}}
+	require.True(t, l.Revokes(&nobody), "OpenSSH lets a list name those that have none")
+	nobody.KeyId = "alice\x00"
+	require.True(t, l.Revokes(&nobody), "OpenSSH reads alice")
 }
 
 func TestMarshalRefuses(t *testing.T) {
@@ -162,7 +172,12 @@ func TestMarshalRefuses(t *testing.T) {
 		"backwards":       {Certificates: []krl.Certificates{{Serials: []krl.Range{{2, 1}}}}},
 		"out of order":    {Certificates: []krl.Certificates{{Serials: []krl.Range{{5, 6}, {1, 2}}}}},
 		"overlapping":     {Certificates: []krl.Certificates{{Serials: []krl.Range{{5, 6}, {6, 7}}}}},
-		"no key id":       {Certificates: []krl.Certificates{{KeyIDs: []string{""}}}},
+		"touching":        {Certificates: []krl.Certificates{{Serials: []krl.Range{{5, 6}, {7, 7}}}}},
+		"id with a zero":  {Certificates: []krl.Certificates{{KeyIDs: []string{"a\x00"}}}},
+		"the same id":     {Certificates: []krl.Certificates{{KeyIDs: []string{"a", "a"}}}},
+		"a comment":       {Comment: "a\x00"},
+		"a date":          {Generated: time.Unix(1<<41, 0)},
+		"too much":        {Certificates: []krl.Certificates{{KeyIDs: []string{strings.Repeat("x", krl.Max)}}}},
 		"ids in no order": {Certificates: []krl.Certificates{{KeyIDs: []string{"b", "a"}}}},
 		"empty key":       {Keys: [][]byte{{}}},
 		"short SHA-1":     {SHA1: [][]byte{make([]byte, 19)}},
@@ -191,57 +206,6 @@ func TestCutOff(t *testing.T) {
 	require.ErrorIs(t, err, krl.ErrFormat)
 }
 
-func section(kind byte, data []byte) []byte {
-	return append(binary.BigEndian.AppendUint32([]byte{kind}, uint32(len(data))), data...)
-}
-
-func text(s string) []byte {
-	return append(binary.BigEndian.AppendUint32(nil, uint32(len(s))), s...)
-}
-
-func TestParseRefuses(t *testing.T) {
-	empty, err := (&krl.List{}).Marshal()
-	require.NoError(t, err)
-	u64 := func(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
-	certificates := func(parts ...[]byte) []byte {
-		return section(1, slices.Concat(append([][]byte{text(""), text("")}, parts...)...))
-	}
-	ext := func(critical byte) []byte { return slices.Concat(text("x@y"), []byte{critical}, text("")) }
-	for name, x := range map[string]struct {
-		tail []byte
-		ok   bool
-	}{
-		"unknown section":        {section(9, nil), false},
-		"extension":              {section(255, ext(0)), true},
-		"critical extension":     {section(255, ext(1)), false},
-		"inner extension":        {certificates(section(0x39, ext(0))), true},
-		"inner critical":         {certificates(section(0x39, ext(1))), false},
-		"unknown inner section":  {certificates(section(0x40, nil)), false},
-		"range backwards":        {certificates(section(0x21, slices.Concat(u64(2), u64(1)))), false},
-		"range with more":        {certificates(section(0x21, slices.Concat(u64(2), u64(3), u64(1)))), false},
-		"half a serial":          {certificates(section(0x20, u64(2)[:4])), false},
-		"negative bitmap":        {certificates(section(0x22, slices.Concat(u64(2), text("\x80")))), false},
-		"bitmap past the end":    {certificates(section(0x22, slices.Concat(u64(math.MaxUint64), text("\x02")))), false},
-		"bitmap":                 {certificates(section(0x22, slices.Concat(u64(2), text("\x05")))), true},
-		"CA that is no key":      {section(1, slices.Concat(text("nonsense"), text(""))), false},
-		"short fingerprint":      {section(3, text("short")), false},
-		"empty key":              {section(2, text("")), false},
-		"signature of nonsense":  {slices.Concat([]byte{4}, text("x"), text("y")), false},
-		"length beyond the file": {[]byte{2, 0xff, 0xff, 0xff, 0xff}, false},
-	} {
-		_, err := krl.Parse(slices.Concat(empty, x.tail))
-		if x.ok {
-			require.NoError(t, err, name)
-		} else {
-			require.ErrorIs(t, err, krl.ErrFormat, name)
-		}
-	}
-	_, err = krl.Parse(make([]byte, krl.Max+1))
-	require.ErrorIs(t, err, krl.ErrFormat)
-	_, err = krl.Parse([]byte("-----BEGIN"))
-	require.ErrorIs(t, err, krl.ErrFormat)
-}
-
 func TestSign(t *testing.T) {
 	b, err := sample(t).Marshal()
 	require.NoError(t, err)
@@ -262,14 +226,65 @@ func TestSign(t *testing.T) {
 			_, err = krl.Verify(bad, key)
 			require.Error(t, err, "%s: byte %d", alg, i)
 		}
+		bad := slices.Clone(signed)
+		bad[19] ^= 1 // the version
+		_, err = krl.Parse(bad)
+		require.ErrorIs(t, err, krl.ErrSignature, "even if nobody asks for one")
+		require.ErrorIs(t, err, krl.ErrFormat)
 		more, err := krl.Sign(context.Background(), signed, signer) // a second signature, as OpenSSH allows
 		require.NoError(t, err)
 		_, err = krl.Verify(more, key)
 		require.NoError(t, err)
-		_, err = krl.Parse(slices.Concat(signed, section(255, slices.Concat(text("x@y"), []byte{0}, text("")))))
+		_, err = krl.Parse(slices.Concat(signed, section(255, text("x@y"), []byte{0}, text(""))))
 		require.ErrorIs(t, err, krl.ErrFormat, "what follows a signature is not signed")
 	}
 }
+
+// Signatures with SHA-1, or with SHA-256 for an RSA key, do not count, though they are right.
+func TestSignatureAlgorithms(t *testing.T) {
+	b, err := sample(t).Marshal()
+	require.NoError(t, err)
+	k, err := rsa.GenerateKey(rand.Reader, 2048)
+	require.NoError(t, err)
+	s, err := ssh.NewSignerFromKey(k)
+	require.NoError(t, err)
+	for algorithm, ok := range map[string]bool{ssh.KeyAlgoRSA: false, ssh.KeyAlgoRSASHA256: false, ssh.KeyAlgoRSASHA512: true} {
+		signed := slices.Concat(b, []byte{4}, text(string(s.PublicKey().Marshal())))
+		sig, err := s.(ssh.AlgorithmSigner).SignWithAlgorithm(rand.Reader, signed, algorithm)
+		require.NoError(t, err)
+		require.NoError(t, s.PublicKey().Verify(signed, sig))
+		_, err = krl.Verify(slices.Concat(signed, text(string(ssh.Marshal(sig)))), s.PublicKey())
+		if ok {
+			require.NoError(t, err, algorithm)
+		} else {
+			require.ErrorIs(t, err, krl.ErrSignature, algorithm)
+		}
+	}
+	_, err = krl.Sign(context.Background(), b, kms.FromCrypto(strange{}))
+	require.ErrorContains(t, err, "krl: ")
+	good, _ := newSigner(t, kms.Ed25519)
+	_, err = krl.Sign(context.Background(), b, &failing{Signer: good, times: 1})
+	require.ErrorContains(t, err, "no signature")
+	_, other := newSigner(t, kms.Ed25519)
+	_, err = krl.Sign(context.Background(), b, liar{good, other})
+	require.Error(t, err, "what was signed is checked")
+}
+
+// strange is a key of a kind that SSH does not have.
+type strange struct{}
+
+func (strange) Public() crypto.PublicKey { return "?" }
+func (strange) Sign(io.Reader, []byte, crypto.SignerOpts) ([]byte, error) {
+	return nil, nil
+}
+
+// liar says that it has another key than it signs with.
+type liar struct {
+	kms.Signer
+	other ssh.PublicKey
+}
+
+func (l liar) Public() crypto.PublicKey { return l.other.(ssh.CryptoPublicKey).CryptoPublicKey() }
 
 func FuzzParse(f *testing.F) {
 	requireSeeds(f, "FuzzParse")
@@ -284,6 +299,9 @@ func FuzzParse(f *testing.F) {
 		got, err := krl.Parse(again)
 		require.NoError(t, err)
 		require.Equal(t, l, got)
+		same, err := got.Marshal()
+		require.NoError(t, err)
+		require.Equal(t, again, same)
 	})
 }
 

@@ -5,6 +5,7 @@ import (
 	"crypto/sha1" //nolint:gosec // fingerprints that other programs have written down
 	"crypto/sha256"
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -28,42 +29,9 @@ type Certificates struct {
 	KeyIDs  []string // in order
 }
 
-// Range is a range of serials, both ends included. Zero is none: it is what certificates without a serial have.
-type Range struct{ First, Last uint64 }
-
-// RangesOf makes ranges of serials in any order.
-func RangesOf(serials []uint64) []Range {
-	s := slices.Clone(serials)
-	slices.Sort(s)
-	var out []Range
-	for _, n := range s {
-		switch last := len(out) - 1; {
-		case n == 0 || last >= 0 && n == out[last].Last:
-		case last >= 0 && n-1 == out[last].Last:
-			out[last].Last = n
-		default:
-			out = append(out, Range{n, n})
-		}
-	}
-	return out
-}
-
-// has reports whether a serial is in ranges that are in order.
-func has(ranges []Range, n uint64) bool {
-	_, found := slices.BinarySearchFunc(ranges, n, func(r Range, n uint64) int {
-		switch {
-		case r.Last < n:
-			return -1
-		case r.First > n:
-			return 1
-		}
-		return 0
-	})
-	return found
-}
-
 // Revokes reports whether a key or certificate is revoked, as OpenSSH judges it: by the key itself, and for
-// a certificate also by the key of its CA, by its serial and by its key id.
+// a certificate also by the key of its CA, by its serial and by its key id. It suits the IsRevoked of an
+// ssh.CertChecker, which asks about certificates only.
 func (l *List) Revokes(k ssh.PublicKey) bool {
 	c, ok := k.(*ssh.Certificate)
 	if !ok {
@@ -72,11 +40,16 @@ func (l *List) Revokes(k ssh.PublicKey) bool {
 	if l.revokesKey(c.Key) || c.SignatureKey != nil && l.revokesKey(c.SignatureKey) {
 		return true
 	}
+	var ca []byte
+	if c.SignatureKey != nil {
+		ca = c.SignatureKey.Marshal()
+	}
+	id := strings.TrimSuffix(c.KeyId, "\x00") // OpenSSH reads both alike
 	for _, s := range l.Certificates {
-		if s.CA != nil && (c.SignatureKey == nil || !bytes.Equal(s.CA, c.SignatureKey.Marshal())) {
+		if s.CA != nil && !bytes.Equal(s.CA, ca) {
 			continue
 		}
-		if c.Serial != 0 && has(s.Serials, c.Serial) || slices.Contains(s.KeyIDs, c.KeyId) {
+		if c.Serial != 0 && has(s.Serials, c.Serial) || slices.Contains(s.KeyIDs, id) {
 			return true
 		}
 	}

@@ -5,8 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"math/big"
-	"slices"
+	"strings"
 )
 
 // The numbers of PROTOCOL.krl.
@@ -28,9 +27,13 @@ const (
 	extension    = 0x39
 )
 
-// Marshal returns the list in wire form, without a signature: what is in a list determines its bytes. The
-// order of ranges and key ids is that of the list, which must be sorted.
+// Marshal returns the list in wire form, without a signature: what is in a list determines its bytes. Ranges
+// and key ids must be in order, and ranges apart, as those of [RangesOf] are. Whatever Parse would not read,
+// or OpenSSH, is an error.
 func (l *List) Marshal() ([]byte, error) {
+	if strings.Contains(l.Comment, "\x00") || l.Generated.Unix() > maxDate {
+		return nil, errors.New("krl: the comment or the date cannot be written")
+	}
 	var b writer
 	b.u64(magic)
 	b.u32(formatVersion)
@@ -62,19 +65,22 @@ func (l *List) Marshal() ([]byte, error) {
 		}
 		b.section(s.kind, data.b)
 	}
+	if len(b.b) > Max {
+		return nil, fmt.Errorf("krl: the list would be longer than %d bytes", Max)
+	}
 	return b.b, nil
 }
 
 func (c *Certificates) check() error {
-	var last uint64
-	for _, r := range c.Serials {
-		if r.First == 0 || r.Last < r.First || r.First <= last {
-			return errors.New("serials are not in order, or zero")
+	for i, r := range c.Serials {
+		if r.First == 0 || r.Last < r.First || i > 0 && (r.First <= c.Serials[i-1].Last || r.First-1 == c.Serials[i-1].Last) {
+			return errors.New("serials are zero, not in order, or not apart")
 		}
-		last = r.Last
 	}
-	if !slices.IsSorted(c.KeyIDs) || slices.Contains(c.KeyIDs, "") {
-		return errors.New("key ids are not in order, or empty")
+	for i, id := range c.KeyIDs {
+		if strings.Contains(id, "\x00") || i > 0 && id <= c.KeyIDs[i-1] {
+			return errors.New("key ids are not in order, or hold a zero byte")
+		}
 	}
 	return nil
 }
@@ -92,98 +98,6 @@ func (c *Certificates) marshal() []byte {
 			data.text(id)
 		}
 		b.section(keyIDs, data.b)
-	}
-	return b.b
-}
-
-// piece is a sub-section of serials, in one of the three ways there are.
-type piece struct {
-	kind   byte
-	ranges []Range
-}
-
-// What the three ways cost, in bytes: a sub-section and what it holds.
-const (
-	costSection = 5
-	costSerial  = 8
-	costRange   = costSection + 16
-	costBitmap  = costSection + 8 + 4 + 1
-	maxBitmap   = 1 << 16 // bits
-)
-
-// pieces divides serials into sub-sections, each in the way that is shortest for it: a range where there
-// are enough in a row, a bitmap where there are enough close together, and else a list.
-func pieces(ranges []Range) (out []piece) {
-	add := func(kind byte, r ...Range) {
-		if n := len(out); kind == serialList && n > 0 && out[n-1].kind == serialList {
-			out[n-1].ranges = append(out[n-1].ranges, r...)
-			return
-		}
-		out = append(out, piece{kind, r})
-	}
-	for len(ranges) > 0 {
-		n, alone := cluster(ranges)
-		if n > 1 {
-			bits := ranges[n-1].Last - ranges[0].First + 1
-			if costBitmap+int(bits/8) < alone {
-				add(serialBitmap, ranges[:n]...)
-				ranges = ranges[n:]
-				continue
-			}
-		}
-		if r := ranges[0]; r.Last-r.First+1 > costRange/costSerial { // three or more in a row
-			add(serialRange, r)
-		} else {
-			add(serialList, r)
-		}
-		ranges = ranges[1:]
-	}
-	return out
-}
-
-// cluster returns how many of the first ranges are close enough for one bitmap, and what they cost without.
-func cluster(ranges []Range) (n, alone int) {
-	for n < len(ranges) && ranges[n].Last-ranges[0].First < maxBitmap {
-		if n > 0 && ranges[n].First-ranges[n-1].Last > 8*costSerial {
-			break
-		}
-		alone += int(min(costRange, (ranges[n].Last-ranges[n].First+1)*costSerial))
-		n++
-	}
-	return n, alone
-}
-
-func (p *piece) marshal() []byte {
-	var b writer
-	switch first := p.ranges[0]; p.kind {
-	case serialRange:
-		b.u64(first.First)
-		b.u64(first.Last)
-	case serialBitmap:
-		var bits big.Int
-		for _, r := range p.ranges {
-			for n := r.First; ; n++ {
-				bits.SetBit(&bits, int(n-first.First), 1)
-				if n == r.Last {
-					break
-				}
-			}
-		}
-		v := bits.Bytes()
-		if v[0]&0x80 != 0 { // an mpint is signed (RFC 4251, section 5)
-			v = append([]byte{0}, v...)
-		}
-		b.u64(first.First)
-		b.bytes(v)
-	default:
-		for _, r := range p.ranges {
-			for n := r.First; ; n++ {
-				b.u64(n)
-				if n == r.Last {
-					break
-				}
-			}
-		}
 	}
 	return b.b
 }

@@ -4,8 +4,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"math/big"
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -14,12 +14,21 @@ import (
 // Max is the longest list that is read, in bytes: more than a million serials of no order.
 const Max = 16 << 20
 
+const (
+	maxDate   = 1 << 40 // seconds
+	maxRanges = 4 << 20 // in all, as bitmaps hold many in few bytes
+)
+
 // ErrFormat is about something that is no key revocation list, or one that asks for what is not known here.
 var ErrFormat = errors.New("krl: not a key revocation list")
 
-// Parse reads a list. Signatures in it are checked against the keys that they name, which says nothing
-// about whose keys they are: see [Verify]. A part that is not known here, and that the list says is
-// critical, is an error.
+// Parse reads a list, and is stricter than OpenSSH in what it takes for one: a file that sshd cannot read makes
+// it let nobody in, so none may pass for a list here. The exception are extensions that are not critical; those
+// OpenSSH refuses before 9.4.
+//
+// Signatures are checked against the keys that they name, which says nothing about whose keys they are: see
+// [Verify]. A list that is not signed, and ends early between two sections, looks like a whole one.
+// What was read and is written again is the same list, in bytes that may differ. Errors are [ErrFormat].
 func Parse(b []byte) (*List, error) {
 	l, _, err := parse(b)
 	return l, err
@@ -43,11 +52,12 @@ func parse(b []byte) (*List, []ssh.PublicKey, error) {
 	r.u64() // flags, of which there are none yet
 	r.bytes()
 	l.Comment = string(r.bytes())
-	if r.short || generated > 1<<40 {
-		return nil, nil, wrong("its beginning is cut off")
+	if r.short || generated > maxDate || strings.Contains(l.Comment, "\x00") {
+		return nil, nil, wrong("its beginning is cut off, or makes no sense")
 	}
 	l.Generated = time.Unix(int64(generated), 0).UTC()
 	var signers []ssh.PublicKey
+	room := maxRanges
 	for len(r.b) > 0 {
 		kind := r.u8()
 		if kind == sectionSignature {
@@ -65,7 +75,7 @@ func parse(b []byte) (*List, []ssh.PublicKey, error) {
 		if r.short {
 			return nil, nil, wrong("a section is cut off")
 		}
-		if err := l.section(kind, data); err != nil {
+		if err := l.section(kind, data, &room); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -88,13 +98,13 @@ func (r *reader) signature(whole []byte) (ssh.PublicKey, error) {
 		return nil, wrong("the key of a signature cannot be read")
 	}
 	var s ssh.Signature
-	if ssh.Unmarshal(blob, &s) != nil || len(s.Rest) > 0 || s.Format == ssh.KeyAlgoRSA || k.Verify(signed, &s) != nil {
-		return nil, wrong("a signature does not match")
+	if ssh.Unmarshal(blob, &s) != nil || len(s.Rest) > 0 || !slices.Contains(algorithms, s.Format) || k.Verify(signed, &s) != nil {
+		return nil, fmt.Errorf("%w: %w", ErrFormat, errMismatch)
 	}
 	return k, nil
 }
 
-func (l *List) section(kind byte, data []byte) error {
+func (l *List) section(kind byte, data []byte, room *int) error {
 	r := &reader{b: data}
 	lists := map[byte]struct {
 		size int
@@ -102,7 +112,7 @@ func (l *List) section(kind byte, data []byte) error {
 	}{sectionKeys: {0, &l.Keys}, sectionSHA1: {20, &l.SHA1}, sectionSHA256: {32, &l.SHA256}}
 	switch kind {
 	case sectionCertificates:
-		return l.certificates(r)
+		return l.certificates(r, room)
 	case sectionExtension:
 		return r.extension()
 	case sectionKeys, sectionSHA1, sectionSHA256:
@@ -118,7 +128,7 @@ func (l *List) section(kind byte, data []byte) error {
 	return wrong("section %d is not known", kind)
 }
 
-func (l *List) certificates(r *reader) error {
+func (l *List) certificates(r *reader, room *int) error {
 	c := Certificates{CA: slices.Clone(r.bytes())}
 	r.bytes()
 	if r.short {
@@ -126,8 +136,12 @@ func (l *List) certificates(r *reader) error {
 	}
 	if len(c.CA) == 0 {
 		c.CA = nil
-	} else if _, err := ssh.ParsePublicKey(c.CA); err != nil {
-		return wrong("the key of a CA cannot be read")
+	} else {
+		k, err := ssh.ParsePublicKey(c.CA)
+		if err != nil {
+			return wrong("the key of a CA cannot be read")
+		}
+		c.CA = k.Marshal() // in the one spelling that Revokes compares
 	}
 	for len(r.b) > 0 {
 		kind, data := r.u8(), r.bytes()
@@ -137,49 +151,46 @@ func (l *List) certificates(r *reader) error {
 		if err := c.part(kind, &reader{b: data}); err != nil {
 			return err
 		}
+		if len(c.Serials) > *room {
+			return wrong("too many serials")
+		}
 	}
+	*room -= len(c.Serials)
 	c.normalize()
 	l.Certificates = append(l.Certificates, c)
 	return nil
 }
 
-// maxSerials bounds the ranges of one section, as bitmaps can hold many in few bytes.
-const maxSerials = 4 << 20
-
 func (c *Certificates) part(kind byte, r *reader) error {
-	if len(c.Serials) > maxSerials {
-		return wrong("too many serials")
-	}
 	switch kind {
 	case serialList:
 		for len(r.b) > 0 {
-			if n := r.u64(); n != 0 {
-				c.Serials = append(c.Serials, Range{n, n})
+			n := r.u64()
+			if r.short || n == 0 {
+				return wrong("a serial is zero, or cut off")
 			}
+			c.Serials = append(c.Serials, Range{n, n})
 		}
 	case serialRange:
 		first, last := r.u64(), r.u64()
-		if r.short || len(r.b) > 0 || first > last {
+		if r.short || len(r.b) > 0 || first == 0 || first > last {
 			return wrong("a range of serials is none")
 		}
-		if first = max(first, 1); first <= last {
-			c.Serials = append(c.Serials, Range{first, last})
-		}
+		c.Serials = append(c.Serials, Range{first, last})
 	case serialBitmap:
 		return c.bitmap(r)
 	case keyIDs:
 		for len(r.b) > 0 {
-			if id := r.bytes(); !r.short && len(id) > 0 {
-				c.KeyIDs = append(c.KeyIDs, string(id))
+			id := string(r.bytes())
+			if r.short || strings.Contains(id, "\x00") {
+				return wrong("a key id is cut off, or holds a zero byte")
 			}
+			c.KeyIDs = append(c.KeyIDs, id)
 		}
 	case extension:
 		return r.extension()
 	default:
 		return wrong("section %#x of certificates is not known", kind)
-	}
-	if r.short {
-		return wrong("a section is cut off")
 	}
 	return nil
 }
@@ -189,18 +200,23 @@ func (c *Certificates) bitmap(r *reader) error {
 	if r.short || len(r.b) > 0 || len(v) > 0 && v[0]&0x80 != 0 {
 		return wrong("a bitmap of serials is none")
 	}
-	bits := new(big.Int).SetBytes(v)
-	for i := range bits.BitLen() {
-		if bits.Bit(i) == 0 {
+	if len(v) > 0 && v[0] == 0 {
+		v = v[1:]
+	}
+	if len(v) > maxBitmap/8 {
+		return wrong("a bitmap of serials is too long")
+	}
+	for i := range 8 * len(v) {
+		if v[len(v)-1-i/8]>>(i%8)&1 == 0 {
 			continue
 		}
 		n := offset + uint64(i)
-		if n < offset {
-			return wrong("a bitmap of serials is too long")
+		if n < offset || n == 0 {
+			return wrong("a bitmap has serials that there are not")
 		}
-		if last := len(c.Serials) - 1; last >= 0 && c.Serials[last].Last == n-1 && n > 1 {
+		if last := len(c.Serials) - 1; last >= 0 && c.Serials[last].Last == n-1 {
 			c.Serials[last].Last = n
-		} else if n > 0 {
+		} else {
 			c.Serials = append(c.Serials, Range{n, n})
 		}
 	}
